@@ -1,0 +1,33 @@
+/* The http vtable: one client call, one server handler. Bodies are small and whole (ledger tiles, checkpoints, API answers). */
+#ifndef ENT_BASE_HTTP_H
+#define ENT_BASE_HTTP_H
+#include "base/bytes.h"
+
+#define ENT_HTTP_BODY_MAX (32u << 20)
+
+struct ent_http_request {
+	const char *method; /* "GET", "POST" */
+	const char *url;    /* client: whole URL; server: path with query */
+	struct ent_bytes body;
+	uint32_t timeout_ms;
+	bool trusted; /* server: came over loopback, the local socket, or with a member's certificate */
+};
+
+struct ent_http_answer {
+	int status; /* 0: no answer (err of the call tells) */
+	const char *type;
+	struct ent_buf body;
+};
+
+struct ent_http {
+	/* Starts a request; done() is called exactly once, on the thread that drives the node (node code never blocks on HTTP).
+	 * request is copied. The answer is lent for the call. */
+	int (*start)(struct ent_http *h, const struct ent_http_request *request,
+	             void (*done)(void *arg, const struct ent_http_answer *answer, const struct ent_err *err), void *arg, struct ent_err *err);
+};
+
+struct ent_http_handler {
+	void *self;
+	void (*handle)(void *self, const struct ent_http_request *request, struct ent_http_answer *answer);
+};
+#endif

@@ -1,0 +1,45 @@
+#!/usr/bin/env python3
+"""Runs meson's tests in BUILD and closes with one line: N passed, N failed, N skipped (counted in TAP lines, a skipped one is named with its reason).
+
+usage: run-tests.py BUILD [--suite NAME] [TEST...]"""
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+
+
+def main():
+    build, rest = sys.argv[1], sys.argv[2:]
+    log = os.path.join(build, "meson-logs", "testlog.json")
+    if os.path.exists(log):
+        os.remove(log)
+    start = time.time()
+    run = subprocess.run(["meson", "test", "-C", build, "--no-rebuild", "--print-errorlogs", "--quiet", *rest])
+    passed = failed = skipped = 0
+    if not os.path.exists(log):
+        print("0 passed, 1 failed, 0 skipped")
+        return 1
+    for line in open(log, encoding="utf-8", errors="replace"):
+        test = json.loads(line)
+        tap = re.findall(r"^(not )?ok \d+(.*)$", test.get("stdout") or "", re.M)
+        bad = sum(1 for no, _ in tap if no)
+        for _, text in tap:
+            if "# SKIP" in text:
+                skipped += 1
+                print(f"skipped {test['name']}:{text.replace('# SKIP', '--')}")
+        skips = sum(1 for _, text in tap if "# SKIP" in text)
+        if test["result"] not in ("OK", "SKIP", "EXPECTEDFAIL"):
+            failed += max(bad, 1)
+            print(f"FAILED {test['name']}: {test['result']}")
+        elif not tap and test["result"] == "SKIP":
+            skipped += 1
+            print(f"skipped {test['name']}")
+        passed += len(tap) - bad - skips if tap else (1 if test["result"] == "OK" else 0)
+    print(f"# {time.time() - start:.0f} s")
+    print(f"{passed} passed, {failed} failed, {skipped} skipped")
+    return 1 if failed or run.returncode else 0
+
+
+sys.exit(main())
