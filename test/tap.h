@@ -53,10 +53,7 @@ __attribute__((unused, format(printf, 5, 6))) static int tap_str(const char *got
 	return ok;
 }
 
-__attribute__((unused)) static void tap_skip(const char *name, const char *reason)
-{
-	printf("ok %d - %s # SKIP %s\n", ++tap_count, name, reason);
-}
+__attribute__((unused)) static void tap_skip(const char *name, const char *reason) { printf("ok %d - %s # SKIP %s\n", ++tap_count, name, reason); }
 
 __attribute__((unused)) static int tap_done(void)
 {

@@ -20,7 +20,7 @@ struct ent_option { /* an option of `add`, such as --null NA: key "null", value 
 	const char *key, *value;
 };
 
-struct ent_param { /* one literal of a pushed-down statement; bound, never spliced into text */
+struct ent_param {          /* one literal of a pushed-down statement; bound, never spliced into text */
 	const char *format; /* Arrow format of its type: "b" "s" "i" "l" "g" "d:18,2" "tdD" "tsu:" "tsu:UTC" "u" */
 	const char *text;   /* canonical text of the value, NULL = NULL */
 };
@@ -37,24 +37,25 @@ struct ent_object { /* what describe says about one table or file, beside its sc
 struct ent_connector {
 	size_t size;
 	uint32_t abi;
-	const char *name;    /* "postgresql" */
-	const char *schemes; /* blank-separated: "postgresql postgres"; "file" claims plain paths by the suffixes below */
+	const char *name;     /* "postgresql" */
+	const char *schemes;  /* blank-separated: "postgresql postgres"; "file" claims plain paths by the suffixes below */
 	const char *suffixes; /* blank-separated: "csv parquet"; may be empty */
-	const char *dialect; /* "postgresql", "duckdb", "sqlite": which SQL printer speaks to it */
+	const char *dialect;  /* "postgresql", "duckdb", "sqlite": which SQL printer speaks to it */
 	uint32_t capabilities;
 
 	/* url without "#object"; secrets may come in options ("password-file"). */
 	int (*open)(const struct ent_host *host, const char *url, const struct ent_option *options, size_t n_options, struct ent_source **ret,
-	            struct ent_err *err);
+		    struct ent_err *err);
 	void (*close)(struct ent_source *src); /* NULL is fine */
 	/* object: text after '#', or "" for a plain file. Schema: a struct whose children are the columns. */
-	int (*describe)(struct ent_source *src, const char *object, struct ArrowSchema *ret_schema, struct ent_object *ret_object, struct ent_err *err);
+	int (*describe)(struct ent_source *src, const char *object, struct ArrowSchema *ret_schema, struct ent_object *ret_object,
+			struct ent_err *err);
 	/* Named columns of the object, all rows, in the store's order. */
 	int (*scan)(struct ent_source *src, const char *object, const char *const *columns, size_t n_columns, struct ArrowArrayStream *ret,
-	            struct ent_err *err);
+		    struct ent_err *err);
 	/* One SELECT in the module's dialect, parameters as $1, $2 ...; NULL where ENT_CAP_SQL is absent. */
 	int (*query)(struct ent_source *src, const char *object, const char *sql, const struct ent_param *params, size_t n_params,
-	             struct ArrowArrayStream *ret, struct ent_err *err);
+		     struct ArrowArrayStream *ret, struct ent_err *err);
 };
 
 typedef const struct ent_connector *(*ent_connector_entry_fn)(void);

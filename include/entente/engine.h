@@ -18,7 +18,7 @@ struct ent_engine {
 	/* Makes the rows of a stream (consumed and released) a table called name in this session. */
 	int (*load)(struct ent_session *s, const char *name, struct ArrowArrayStream *rows, struct ent_err *err);
 	int (*query)(struct ent_session *s, const char *sql, const struct ent_param *params, size_t n_params, struct ArrowArrayStream *ret,
-	             struct ent_err *err);
+		     struct ent_err *err);
 };
 
 typedef const struct ent_engine *(*ent_engine_entry_fn)(void);

@@ -6,30 +6,32 @@
 #define ENTENTE_ERROR_H
 #include <stddef.h>
 
-#define ENT_ERR_MAP(X) /* name, text, HTTP status, exit code, retry may help */      \
-	X(NOMEM, "out of memory or over a cap", 503, 75, 1)                          \
-	X(VERIFY, "verification failed", 422, 1, 0)                                  \
-	X(USAGE, "not understood", 400, 2, 0)                                        \
-	X(SQL, "SQL not understood", 400, 2, 0)                                      \
-	X(UNSUPPORTED, "not supported", 400, 2, 0)                                   \
-	X(DATA, "bad data", 422, 65, 0)                                              \
-	X(NOTFOUND, "not found", 404, 66, 0)                                         \
-	X(NONODE, "no node runs", 503, 69, 1)                                        \
-	X(INTERNAL, "internal error", 500, 70, 0)                                    \
-	X(IO, "input or output failed", 500, 74, 0)                                  \
-	X(NOSPACE, "no space left", 507, 74, 0)                                      \
-	X(AGAIN, "try again", 503, 75, 1)                                            \
-	X(PEER, "a peer failed or broke protocol", 502, 76, 1)                       \
-	X(DENIED, "denied", 403, 77, 0)                                              \
-	X(CONFIG, "configuration", 500, 78, 0)                                       \
+/* clang-format off: a table */
+#define ENT_ERR_MAP(X) /* name, text, HTTP status, exit code, retry may help */ \
+	X(NOMEM, "out of memory or over a cap", 503, 75, 1) \
+	X(VERIFY, "verification failed", 422, 1, 0) \
+	X(USAGE, "not understood", 400, 2, 0) \
+	X(SQL, "SQL not understood", 400, 2, 0) \
+	X(UNSUPPORTED, "not supported", 400, 2, 0) \
+	X(DATA, "bad data", 422, 65, 0) \
+	X(NOTFOUND, "not found", 404, 66, 0) \
+	X(NONODE, "no node runs", 503, 69, 1) \
+	X(INTERNAL, "internal error", 500, 70, 0) \
+	X(IO, "input or output failed", 500, 74, 0) \
+	X(NOSPACE, "no space left", 507, 74, 0) \
+	X(AGAIN, "try again", 503, 75, 1) \
+	X(PEER, "a peer failed or broke protocol", 502, 76, 1) \
+	X(DENIED, "denied", 403, 77, 0) \
+	X(CONFIG, "configuration", 500, 78, 0) \
 	X(CANCELLED, "interrupted", 499, 130, 0)
+/* clang-format on */
 
 enum ent_code {
 	ENT_OK = 0,
 #define ENT_ERR_ENUM(name, text, http, exit, retry) ENT_E##name,
 	ENT_ERR_MAP(ENT_ERR_ENUM)
 #undef ENT_ERR_ENUM
-	ENT_ERR_COUNT
+		ENT_ERR_COUNT
 };
 
 struct ent_err {

@@ -22,7 +22,10 @@ struct ent_buf {
 	int code;
 };
 
-#define ENT_BUF(bytes_max) { .max = (bytes_max) }
+#define ENT_BUF(bytes_max) \
+	{ \
+		.max = (bytes_max) \
+	}
 void ent_buf_init(struct ent_buf *b, size_t max);
 void ent_buf_deinit(struct ent_buf *b); /* frees; NULL and zeroed are fine; usable with ENT_CLEANUP */
 void ent_buf_reset(struct ent_buf *b);  /* keeps the memory, clears length and failure */

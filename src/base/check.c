@@ -14,7 +14,4 @@ _Noreturn void ent_assert_failed(const char *cond, const char *file, int line)
 	abort();
 }
 
-void *ent_alloc(size_t count, size_t size)
-{
-	return calloc(count ? count : 1, size ? size : 1);
-}
+void *ent_alloc(size_t count, size_t size) { return calloc(count ? count : 1, size ? size : 1); }

@@ -10,7 +10,12 @@
 #define ENT_CLEANUP(fn) __attribute__((cleanup(fn)))
 #define ENT_PRINTF(f, a) __attribute__((format(printf, f, a)))
 #define ENT_UNUSED __attribute__((unused))
-#define ENT_TRY(e) do { int r_ = (e); if (r_) return r_; } while (0) /* the only control-flow macro */
+#define ENT_TRY(e) \
+	do { \
+		int r_ = (e); \
+		if (r_) \
+			return r_; \
+	} while (0) /* the only control-flow macro */
 
 _Noreturn void ent_assert_failed(const char *cond, const char *file, int line);
 

@@ -15,8 +15,8 @@ void ent_time_format(int64_t utc_ms, char out[ENT_TIME_LEN + 1])
 	if (!gmtime_r(&s, &t) || t.tm_year < -1900 || t.tm_year > 8099)
 		t = (struct tm){ .tm_mday = 1 };
 	char text[80];
-	snprintf(text, sizeof text, "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ", t.tm_year + 1900, t.tm_mon + 1, t.tm_mday, t.tm_hour, t.tm_min,
-	         t.tm_sec, (int)ms);
+	snprintf(text, sizeof text, "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ", t.tm_year + 1900, t.tm_mon + 1, t.tm_mday, t.tm_hour, t.tm_min, t.tm_sec,
+		 (int)ms);
 	memcpy(out, text, ENT_TIME_LEN);
 	out[ENT_TIME_LEN] = 0;
 }

@@ -10,17 +10,13 @@ struct code_row {
 	bool retry;
 };
 
-static const struct code_row rows[ENT_ERR_COUNT] = {
-	{ "OK", "ok", 200, 0, false },
+static const struct code_row rows[ENT_ERR_COUNT] = { { "OK", "ok", 200, 0, false },
 #define ENT_ERR_ROW(name, text, http, exit, retry) { #name, text, http, exit, retry },
-	ENT_ERR_MAP(ENT_ERR_ROW)
+						     ENT_ERR_MAP(ENT_ERR_ROW)
 #undef ENT_ERR_ROW
 };
 
-static const struct code_row *row_of(int code)
-{
-	return &rows[code >= 0 && code < ENT_ERR_COUNT ? code : ENT_EINTERNAL];
-}
+static const struct code_row *row_of(int code) { return &rows[code >= 0 && code < ENT_ERR_COUNT ? code : ENT_EINTERNAL]; }
 
 int ent_fail(struct ent_err *err, int code, const char *fmt, ...)
 {
@@ -59,15 +55,9 @@ int ent_next(struct ent_err *err, const char *fmt, ...)
 	return err->code;
 }
 
-int ent_nomem(struct ent_err *err)
-{
-	return ent_fail(err, ENT_ENOMEM, "out of memory");
-}
+int ent_nomem(struct ent_err *err) { return ent_fail(err, ENT_ENOMEM, "out of memory"); }
 
-const char *ent_code_name(int code)
-{
-	return code >= 0 && code < ENT_ERR_COUNT ? rows[code].name : "?";
-}
+const char *ent_code_name(int code) { return code >= 0 && code < ENT_ERR_COUNT ? rows[code].name : "?"; }
 
 const char *ent_code_text(int code) { return row_of(code)->text; }
 int ent_code_http(int code) { return row_of(code)->http; }

@@ -4,7 +4,10 @@
 #include "base/check.h"
 #include "entente/error.h"
 
-#define ENT_ERR_INIT { .size = sizeof(struct ent_err) }
+#define ENT_ERR_INIT \
+	{ \
+		.size = sizeof(struct ent_err) \
+	}
 
 /* Sets code and the "what" line and clears the rest; returns code, so that `return ent_fail(err, ENT_EDATA, ...)` reads well. */
 int ent_fail(struct ent_err *err, int code, const char *fmt, ...) ENT_PRINTF(3, 4);

@@ -1,5 +1,6 @@
 /* The file vtable: everything a node writes goes through it, so that the simulator can crash, tear and slow every write.
- * Paths are relative to the root the vtable was made for (HOME); parts are separated by '/'. Errors: ENT_EIO, ENT_ENOSPACE, ENT_ENOTFOUND, ENT_ENOMEM. */
+ * Paths are relative to the root the vtable was made for (HOME); parts are separated by '/'. Errors: ENT_EIO, ENT_ENOSPACE, ENT_ENOTFOUND,
+ * ENT_ENOMEM. */
 #ifndef ENT_BASE_FILE_H
 #define ENT_BASE_FILE_H
 #include "base/bytes.h"
@@ -12,7 +13,7 @@ enum ent_open_flags { ENT_OPEN_READ = 0, ENT_OPEN_WRITE = 1, ENT_OPEN_CREATE = 2
 struct ent_file_ops {
 	int (*read_at)(struct ent_file *f, uint64_t at, void *buf, size_t len, size_t *ret_len, struct ent_err *err); /* short at the end of file */
 	int (*write_at)(struct ent_file *f, uint64_t at, const void *buf, size_t len, struct ent_err *err);           /* all or an error */
-	int (*sync)(struct ent_file *f, struct ent_err *err);                                                         /* data and size durable; after a failure the file must be reopened */
+	int (*sync)(struct ent_file *f, struct ent_err *err); /* data and size durable; after a failure the file must be reopened */
 	int (*truncate)(struct ent_file *f, uint64_t size, struct ent_err *err);
 	int (*size)(struct ent_file *f, uint64_t *ret, struct ent_err *err);
 	int (*lock)(struct ent_file *f, struct ent_err *err); /* exclusive, never waits: ENT_EAGAIN when somebody holds it */

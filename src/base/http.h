@@ -23,7 +23,7 @@ struct ent_http {
 	/* Starts a request; done() is called exactly once, on the thread that drives the node (node code never blocks on HTTP).
 	 * request is copied. The answer is lent for the call. */
 	int (*start)(struct ent_http *h, const struct ent_http_request *request,
-	             void (*done)(void *arg, const struct ent_http_answer *answer, const struct ent_err *err), void *arg, struct ent_err *err);
+		     void (*done)(void *arg, const struct ent_http_answer *answer, const struct ent_err *err), void *arg, struct ent_err *err);
 };
 
 struct ent_http_handler {

@@ -22,7 +22,8 @@ static bool object_has_canonical_form(const json_t *v)
 {
 	const char *key;
 	json_t *item;
-	json_object_foreach((json_t *)(uintptr_t)v, key, item) {
+	json_object_foreach((json_t *)(uintptr_t)v, key, item)
+	{
 		for (const char *c = key; *c; c++)
 			if ((unsigned char)*c > 0x7e || (unsigned char)*c < 0x20)
 				return false;
@@ -40,9 +41,7 @@ static bool has_canonical_form(const json_t *v)
 	case JSON_OBJECT:
 		return object_has_canonical_form(v);
 	case JSON_ARRAY:
-		json_array_foreach(v, i, item)
-			if (!has_canonical_form(item))
-				return false;
+		json_array_foreach(v, i, item) if (!has_canonical_form(item)) return false;
 		return true;
 	case JSON_INTEGER:
 		return json_integer_value(v) <= JSON_INT_MAX && json_integer_value(v) >= -JSON_INT_MAX;

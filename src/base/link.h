@@ -8,9 +8,10 @@
 struct ent_link;
 
 struct ent_link_ops {
-	int (*send)(struct ent_link *l, const void *data, size_t len, struct ent_err *err); /* data may be reused on return; ENT_EPEER, ENT_ECANCELLED */
-	int (*recv)(struct ent_link *l, void *data, size_t len, struct ent_err *err);       /* exactly len bytes, or ENT_EPEER, ENT_ECANCELLED */
-	void (*cancel)(struct ent_link *l);                                                 /* any thread: both directions fail from now on */
+	int (*send)(struct ent_link *l, const void *data, size_t len,
+		    struct ent_err *err);                                             /* data may be reused on return; ENT_EPEER, ENT_ECANCELLED */
+	int (*recv)(struct ent_link *l, void *data, size_t len, struct ent_err *err); /* exactly len bytes, or ENT_EPEER, ENT_ECANCELLED */
+	void (*cancel)(struct ent_link *l);                                           /* any thread: both directions fail from now on */
 	void (*free)(struct ent_link *l);
 };
 

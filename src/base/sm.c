@@ -6,10 +6,7 @@ void ent_sm_init(struct ent_sm *m, const struct ent_sm_state *states, int count,
 	*m = (struct ent_sm){ .states = states, .count = count, .at = start, .owner = owner };
 }
 
-bool ent_sm_can(const struct ent_sm *m, int to)
-{
-	return to >= 0 && to < m->count && (m->states[m->at].next >> to & 1);
-}
+bool ent_sm_can(const struct ent_sm *m, int to) { return to >= 0 && to < m->count && (m->states[m->at].next >> to & 1); }
 
 void ent_sm_move(struct ent_sm *m, int to)
 {

@@ -1,4 +1,5 @@
-/* Declared state machines: a table of states and allowed next states, an invariant run at each move, a trace. An illegal move is a programmer error. */
+/* Declared state machines: a table of states and allowed next states, an invariant run at each move, a trace. An illegal move is a programmer error.
+ */
 #ifndef ENT_BASE_SM_H
 #define ENT_BASE_SM_H
 #include "base/check.h"

@@ -9,7 +9,7 @@
 #include "base/json.h"
 #include "sql/catalogue.h"
 
-/* name, letters in the canonical form, number of arguments (-1: any) */
+/* name, letters in the canonical form, number of arguments (-1: any); clang-format off: a table */
 #define ENT_OP_MAP(X)                                                                                                                         \
 	X(ADD, "+", 2) X(SUB, "-", 2) X(MUL, "*", 2) X(DIV, "/", 2) X(MOD, "%", 2) X(NEG, "neg", 1) X(ABS, "abs", 1)                           \
 	X(EQ, "=", 2) X(NE, "<>", 2) X(LT, "<", 2) X(LE, "<=", 2) X(GT, ">", 2) X(GE, ">=", 2)                                                 \
@@ -19,6 +19,7 @@
 	X(SUBSTR, "substr", 3) X(CONCAT, "||", 2) X(TRIM, "trim", 1)                                                                            \
 	X(EXTRACT, "extract", 1 /* unit in `part` */) X(DATE_TRUNC, "date_trunc", 1 /* unit in `part` */)                                       \
 	X(DATE_ADD, "date_add", 2 /* days or microseconds, int64 */) X(DATE_SUB, "date_sub", 2 /* difference: days or microseconds */)
+/* clang-format on */
 
 enum ent_op {
 #define ENT_OP_ENUM(name, text, args) ENT_OP_##name,

@@ -37,11 +37,12 @@ static void test_text(void)
 	OK(ent_unbase64(&b, "YW55IGNhcm5hbCBwbGVhcw==", 24) && !strcmp(ent_buf_text(&b), "any carnal pleas"), "base64 comes back");
 	OK(!ent_unbase64(&b, "YW55IGNhcm5hbCBwbGVhcx==", 24), "slack bits are refused");
 	OK(!ent_unbase64(&b, "YW5=IGNh", 8), "padding inside is refused");
-	OK(ent_utf8_valid(ent_bytes_str("a\xc3\xa4\xf0\x9f\x98\x80")) && !ent_utf8_valid(ent_bytes("\xed\xa0\x80", 3)) && !ent_utf8_valid(ent_bytes("\xc0\x80", 2)),
+	OK(ent_utf8_valid(ent_bytes_str("a\xc3\xa4\xf0\x9f\x98\x80")) && !ent_utf8_valid(ent_bytes("\xed\xa0\x80", 3)) &&
+		   !ent_utf8_valid(ent_bytes("\xc0\x80", 2)),
 	   "UTF-8: no surrogates, no long forms");
 	uint64_t v = 0;
-	OK(ent_parse_u64("18446744073709551615", 20, UINT64_MAX, &v) && v == UINT64_MAX && !ent_parse_u64("18446744073709551616", 20, UINT64_MAX, &v) &&
-	           !ent_parse_u64("01", 2, 9, &v),
+	OK(ent_parse_u64("18446744073709551615", 20, UINT64_MAX, &v) && v == UINT64_MAX &&
+		   !ent_parse_u64("18446744073709551616", 20, UINT64_MAX, &v) && !ent_parse_u64("01", 2, 9, &v),
 	   "integers stop at the maximum");
 	ent_buf_deinit(&b);
 }
