@@ -2,7 +2,10 @@
  *
  * All functions return 0 or an ent_code and fill err (may be NULL). Sessions are read-only, have time-outs and verify TLS fully unless the
  * URL says otherwise. One thread uses a source at a time. Rows leave as Arrow batches of at most 65,536 rows and 8 MiB.
- * Field metadata carries "entente.native" (the store's own type text). Functions for writing and changes are appended in later versions. */
+ * Field metadata carries "entente.native" (the store's own type text); a column that has no joint type is described with format "n" and
+ * "entente.unsupported" = the reason, and cannot be scanned. Schema metadata may carry "entente.keys": one line per unique key without NULLs,
+ * its columns separated by tabs. A stream's get_last_error is "NAME SQLSTATE what", then lines why and next (NAME as in error.h, "-" for none).
+ * Functions for writing and changes are appended in later versions. */
 #ifndef ENTENTE_CONNECTOR_H
 #define ENTENTE_CONNECTOR_H
 #include "entente/arrow.h"

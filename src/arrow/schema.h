@@ -1,0 +1,44 @@
+/* Schemas: a struct ("+s") whose children are the columns. Building ours, reading foreign ones with bounds on everything.
+ *
+ * Metadata of a field: "entente.native" the store's own type text; "entente.unsupported" why this column has no joint type (its format
+ * is then "n", it is listed and never read). Metadata of the schema: "entente.keys", one line per key the store promises to be unique
+ * and not NULL, its columns separated by tabs. */
+#ifndef ENT_ARROW_SCHEMA_H
+#define ENT_ARROW_SCHEMA_H
+#include "arrow/own.h"
+#include "arrow/type.h"
+
+#define ENT_META_NATIVE "entente.native"
+#define ENT_META_UNSUPPORTED "entente.unsupported"
+#define ENT_META_KEYS "entente.keys"
+
+struct ent_field { /* texts are borrowed while the schema is built */
+	const char *name;
+	struct ent_type type;
+	bool nullable;
+	const char *native;      /* may be NULL */
+	const char *unsupported; /* not NULL: type is ignored */
+};
+
+/* keys: text for "entente.keys" or NULL. The result owns copies of everything. ENT_ENOMEM. */
+int ent_schema_new(const struct ent_field *fields, size_t n_fields, const char *keys, struct ArrowSchema *ret, struct ent_err *err);
+/* A deep copy of any schema that ent_schema_check accepts. */
+int ent_schema_dup(const struct ArrowSchema *schema, struct ArrowSchema *ret, struct ent_err *err);
+/* A foreign schema: struct, at most ENT_COLUMNS_MAX named children (1 to 255 bytes of UTF-8), children present, metadata well formed. ENT_EDATA. */
+int ent_schema_check(const struct ArrowSchema *schema, struct ent_err *err);
+
+struct ent_field_info {
+	const char *name; /* lent by the schema */
+	struct ent_type type;
+	bool nullable;
+	char native[160];
+	char unsupported[200]; /* "" when type holds */
+};
+
+/* Column i of a checked schema. A format without joint type is reported in unsupported, never an error. */
+void ent_schema_field(const struct ArrowSchema *schema, size_t i, struct ent_field_info *ret);
+/* -1 when there is none; bytewise, the first of equals. */
+int ent_schema_find(const struct ArrowSchema *schema, const char *name);
+/* Value of a metadata key, cut to what fits; false when absent. metadata may be NULL. */
+bool ent_metadata_get(const char *metadata, const char *key, char *out, size_t out_size);
+#endif
