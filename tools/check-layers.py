@@ -18,7 +18,7 @@ def rules(name):
 
 
 def sources():
-    for top in ("include", "src", "connectors", "engines", "anchors", "verify", "cli", "test", "fuzz", "bench"):
+    for top in ("include", "src", "connectors", "engines", "anchors", "verify", "cli", "demo", "test", "fuzz", "bench"):
         for folder, _, files in os.walk(os.path.join(root, top)):
             for f in files:
                 if f.endswith((".c", ".h")):

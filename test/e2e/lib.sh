@@ -1,0 +1,94 @@
+#!/usr/bin/env bash
+# Shared by the end-to-end scripts: a consortium in a temporary folder, TAP lines, cleaning up.
+# Environment: ENTENTE, VERIFIER, POOLED (programs), set by test/e2e/meson.build.
+set -uo pipefail
+work=$(mktemp -d "${TMPDIR:-/tmp}/entente-e2e.XXXXXX")
+declare -A pid_of=() port_of=()
+orgs=()
+tests=0 failures=0
+
+entente() { "$ENTENTE" "$@"; }
+at() { local org=$1; shift; "$ENTENTE" -C "$work/$org" "$@"; }
+
+line() { # OK? NAME
+	tests=$((tests + 1))
+	if [ "$1" = 0 ]; then echo "ok $tests - $2"; else echo "not ok $tests - $2"; failures=$((failures + 1)); fi
+}
+check() { # NAME COMMAND...: passes when the command succeeds
+	local name=$1 out
+	shift
+	if out=$("$@" 2>&1); then line 0 "$name"; else line 1 "$name"; head -12 <<<"$out" | sed 's/^/# /'; fi
+}
+check_exit() { # NAME CODE TEXT COMMAND...: passes when it exits with CODE and says TEXT
+	local name=$1 code=$2 text=$3 out got
+	shift 3
+	out=$("$@" 2>&1 </dev/null)
+	got=$?
+	if [ "$got" = "$code" ] && grep -qiE -- "$text" <<<"$out"; then line 0 "$name"; else
+		line 1 "$name"
+		echo "# exit $got, wanted $code; wanted text: $text; said:"
+		head -8 <<<"$out" | sed 's/^/# /'
+	fi
+}
+check_same() { # NAME FILE FILE
+	if cmp -s "$2" "$3"; then line 0 "$1"; else line 1 "$1"; diff "$2" "$3" | head -12 | sed 's/^/# /'; fi
+}
+
+free_ports() { # N: that many ports nobody listens on
+	python3 -c '
+import socket, sys
+held = [socket.socket() for _ in range(int(sys.argv[1]))]
+for s in held: s.bind(("127.0.0.1", 0))
+print(*[s.getsockname()[1] for s in held])' "$1"
+}
+
+start() { # ORG: serve, and wait for its ready line
+	local org=$1
+	: >"$work/$org.ready"
+	"$ENTENTE" -C "$work/$org" serve >"$work/$org.ready" 2>>"$work/$org.log" &
+	pid_of[$org]=$!
+	for _ in $(seq 150); do
+		grep -q '^ready' "$work/$org.ready" && return 0
+		kill -0 "${pid_of[$org]}" 2>/dev/null || break
+		sleep 0.1
+	done
+	echo "# the node of $org did not start:"
+	tail -5 "$work/$org.log" | sed 's/^/# /'
+	return 1
+}
+
+consortium() { # ORG...: init, cards, trust, serve
+	local ports org i=0 other
+	orgs=("$@")
+	read -ra ports < <(free_ports $((2 * $#)))
+	for org in "$@"; do
+		port_of[$org]=${ports[$((2 * i))]}
+		at "$org" init --org "$org" --listen "127.0.0.1:${ports[$((2 * i))]}" --http "127.0.0.1:${ports[$((2 * i + 1))]}" >/dev/null || return 1
+		at "$org" card >"$work/$org.card" || return 1
+		i=$((i + 1))
+	done
+	for org in "$@"; do
+		for other in "$@"; do [ "$other" = "$org" ] || at "$org" trust "$work/$other.card" >/dev/null || return 1; done
+	done
+	for org in "$@"; do start "$org" || return 1; done
+}
+
+until_true() { # SECONDS COMMAND...
+	local end=$((SECONDS + $1))
+	shift
+	until "$@" >/dev/null 2>&1; do
+		[ $SECONDS -lt $end ] || return 1
+		sleep 0.2
+	done
+}
+sees() { at "$1" tables --json | grep -q "\"$2\""; } # ORG TABLE
+
+finish() {
+	local org
+	for org in "${!pid_of[@]}"; do kill -9 "${pid_of[$org]}" 2>/dev/null; done
+	wait 2>/dev/null
+	if [ "$failures" != 0 ] && [ -n "${E2E_KEEP:-}" ]; then echo "# kept: $work"; else rm -rf "$work"; fi
+	echo "1..$tests"
+	[ "$failures" = 0 ] && [ "$tests" -gt 0 ] || exit 1
+}
+trap finish EXIT
