@@ -3,8 +3,7 @@
 # Environment: ENTENTE, VERIFIER, POOLED (programs), set by test/e2e/meson.build.
 set -uo pipefail
 work=$(mktemp -d "${TMPDIR:-/tmp}/entente-e2e.XXXXXX")
-declare -A pid_of=() port_of=()
-orgs=()
+declare -A pid_of=()
 tests=0 failures=0
 
 entente() { "$ENTENTE" "$@"; }
@@ -59,10 +58,8 @@ start() { # ORG: serve, and wait for its ready line
 
 consortium() { # ORG...: init, cards, trust, serve
 	local ports org i=0 other
-	orgs=("$@")
 	read -ra ports < <(free_ports $((2 * $#)))
 	for org in "$@"; do
-		port_of[$org]=${ports[$((2 * i))]}
 		at "$org" init --org "$org" --listen "127.0.0.1:${ports[$((2 * i))]}" --http "127.0.0.1:${ports[$((2 * i + 1))]}" >/dev/null || return 1
 		at "$org" card >"$work/$org.card" || return 1
 		i=$((i + 1))
