@@ -7,7 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char settings[] = "SET integer_division = true; SET default_null_order = 'nulls_last_on_asc_first_on_desc'; SET TimeZone = 'UTC'; SET threads = 2;";
+static const char settings[] =
+	"SET integer_division = true; SET default_null_order = 'nulls_last_on_asc_first_on_desc'; SET TimeZone = 'UTC'; SET threads = 2;";
 
 static int run(duckdb_connection con, const char *sql)
 {

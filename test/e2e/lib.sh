@@ -18,12 +18,12 @@ check() { # NAME COMMAND...: passes when the command succeeds
 	shift
 	if out=$("$@" 2>&1); then line 0 "$name"; else line 1 "$name"; head -12 <<<"$out" | sed 's/^/# /'; fi
 }
-check_exit() { # NAME CODE TEXT COMMAND...: passes when it exits with CODE and says TEXT
+check_exit() { # NAME CODE TEXT COMMAND...: passes when it exits with CODE (a pattern) and says TEXT (a pattern)
 	local name=$1 code=$2 text=$3 out got
 	shift 3
 	out=$("$@" 2>&1 </dev/null)
 	got=$?
-	if [ "$got" = "$code" ] && grep -qiE -- "$text" <<<"$out"; then line 0 "$name"; else
+	if [[ $got =~ ^$code$ ]] && grep -qiE -- "$text" <<<"$out"; then line 0 "$name"; else
 		line 1 "$name"
 		echo "# exit $got, wanted $code; wanted text: $text; said:"
 		head -8 <<<"$out" | sed 's/^/# /'
