@@ -6,6 +6,7 @@
 #ifndef ENT_JOINT_JOINT_H
 #define ENT_JOINT_JOINT_H
 #include "base/arena.h"
+#include "base/clock.h"
 #include "base/json.h"
 #include "base/link.h"
 #include "base/pool.h"
@@ -41,8 +42,8 @@ struct ent_joint_inputs {
 
 struct ent_joint_plan; /* lives in the arena it was made in, immutable */
 
-/* ENT_EUNSUPPORTED (by name, with the nearest supported form), ENT_EDATA (sum that could overflow, one side of a join not unique: table
- * and columns named), ENT_EDENIED (no aggregate over a protected table). */
+/* ENT_EUNSUPPORTED (by name, with the nearest supported form; sum that could overflow; no side of a join unique: table and columns named),
+ * ENT_EDENIED (no aggregate over a protected table). */
 int ent_joint_plan(struct ent_arena *arena, const struct ent_joint_inputs *in, struct ent_joint_plan **ret, struct ent_err *err);
 /* Canonical JSON (new reference): equal inputs give equal bytes; its SHA-256 is the plan hash. */
 int ent_joint_plan_json(const struct ent_joint_plan *plan, json_t **ret, struct ent_err *err);
@@ -85,7 +86,7 @@ struct ent_joint_env {
 	size_t memory_max;     /* bytes for rows in this run; 0 = 600 MiB */
 	/* Lent link to another participant, opened on first use; name is "mpc", "rows", "labels" or "output", the same at both ends. */
 	int (*link)(void *self, const char *org, const char *name, struct ent_link **ret, struct ent_err *err);
-	int (*random)(void *self, void *out, size_t len, struct ent_err *err);
+	struct ent_random *random;
 	/* Owners: where these tables (all ours) are, then one statement over them. The stream is ours to release. */
 	int (*source)(void *self, const struct ent_table *const *tables, size_t n_tables, struct ent_joint_source *ret, struct ent_err *err);
 	int (*local)(void *self, const struct ent_table *const *tables, size_t n_tables, const char *sql, const struct ent_param *params,
