@@ -11,9 +11,7 @@ void ent_sha256v(const struct ent_bytes *pieces, size_t n, uint8_t ret[ENT_SHA25
 
 /* Streaming, in the caller's memory: init, put any number of times, finish (a finished state may be init'ed again). */
 struct ent_sha256 {
-	uint32_t h[8];
-	uint64_t len;
-	uint8_t block[64];
+	uint64_t state[16]; /* opaque */
 };
 void ent_sha256_init(struct ent_sha256 *s);
 void ent_sha256_put(struct ent_sha256 *s, const void *data, size_t len);

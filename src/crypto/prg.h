@@ -36,7 +36,7 @@ void ent_prg_deinit(struct ent_prg *p); /* wipes */
 
 /* 8 to 32 KiB per call reaches full speed; len 0 is fine, any length is. */
 void ent_prg_fill(const struct ent_prg *p, uint32_t op, uint16_t stream, uint64_t index, void *out, size_t len);
-/* Zero shares of two holders' keys a (mine) and b (my neighbour's): out = a XOR b, out = a - b. b may equal a's kernel only. */
+/* Zero shares of two holders' keys a (mine) and b (my neighbour's): out = a XOR b, out = a - b. */
 void ent_prg_pair_xor(const struct ent_prg *a, const struct ent_prg *b, uint32_t op, uint16_t stream, uint64_t index, void *out, size_t len);
 void ent_prg_pair_sub(const struct ent_prg *a, const struct ent_prg *b, uint32_t op, uint16_t stream, uint64_t index, void *out, size_t len);
 
@@ -54,7 +54,7 @@ uint64_t ent_prg_u64(struct ent_prg_cursor *c);
 /* Uniform in [0, bound), bound >= 1, without bias (rejection). _var: time depends on the draws, never on anything secret but them. */
 uint64_t ent_prg_below_var(struct ent_prg_cursor *c, uint64_t bound);
 
-/* Recording for debug builds and tests: notes every range drawn and aborts (broken invariant) when one overlaps another. Not thread-safe. */
+/* Recording for debug builds and tests: notes every range drawn and aborts (broken invariant) when one overlaps another. Any thread. */
 struct ent_prg_watch *ent_prg_watch_new(void);
 void ent_prg_watch_free(struct ent_prg_watch *w);
 /* False when a range repeats; ent_prg_fill asserts it. */
