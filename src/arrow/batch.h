@@ -33,7 +33,7 @@ static inline bool ent_view_null(const struct ent_view *v, size_t row)
 	return v->validity && !(v->validity[at >> 3] >> (at & 7) & 1);
 }
 int64_t ent_view_int(const struct ent_view *v, size_t row);   /* bool 0/1, integers, dates, timestamps in microseconds, decimals of precision <= 18 */
-__int128 ent_view_wide(const struct ent_view *v, size_t row); /* as int, and every decimal */
+ent_i128 ent_view_wide(const struct ent_view *v, size_t row); /* as int, and every decimal */
 double ent_view_real(const struct ent_view *v, size_t row);   /* REAL, DOUBLE */
 struct ent_bytes ent_view_text(const struct ent_view *v, size_t row);
 #endif

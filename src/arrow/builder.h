@@ -15,7 +15,7 @@ static inline void ent_builder_freep(struct ent_builder **b) { ent_builder_free(
  * REAL refuses what it cannot hold exactly. text: UTF-8 without NUL. */
 int ent_builder_null(struct ent_builder *b, size_t col, struct ent_err *err);
 int ent_builder_int(struct ent_builder *b, size_t col, int64_t value, struct ent_err *err);
-int ent_builder_wide(struct ent_builder *b, size_t col, __int128 value, struct ent_err *err);
+int ent_builder_wide(struct ent_builder *b, size_t col, ent_i128 value, struct ent_err *err);
 int ent_builder_real(struct ent_builder *b, size_t col, double value, struct ent_err *err);
 int ent_builder_text(struct ent_builder *b, size_t col, struct ent_bytes value, struct ent_err *err);
 

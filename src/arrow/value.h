@@ -8,7 +8,7 @@
 
 void ent_value_put(const struct ent_view *v, size_t row, struct ent_buf *out); /* nothing for NULL */
 size_t ent_int_text(int64_t v, char out[ENT_VALUE_TEXT_MAX]);
-size_t ent_decimal_text(__int128 scaled, unsigned scale, char out[ENT_VALUE_TEXT_MAX]);
+size_t ent_decimal_text(ent_i128 scaled, unsigned scale, char out[ENT_VALUE_TEXT_MAX]);
 size_t ent_real_text(double v, bool is_float, char out[ENT_VALUE_TEXT_MAX]);
 size_t ent_date_text(int32_t days, char out[ENT_VALUE_TEXT_MAX]);
 size_t ent_timestamp_text(int64_t us, bool with_zone, char out[ENT_VALUE_TEXT_MAX]);
@@ -16,7 +16,7 @@ size_t ent_timestamp_text(int64_t us, bool with_zone, char out[ENT_VALUE_TEXT_MA
 /* Strict readers of the spellings above (also 'T' between date and time, "Z"; zone offsets +HH[:MM] where with_zone). False otherwise. */
 bool ent_date_parse(struct ent_bytes text, int32_t *ret_days);
 bool ent_timestamp_parse(struct ent_bytes text, bool with_zone, int64_t *ret_us);
-bool ent_decimal_parse(struct ent_bytes text, unsigned precision, unsigned scale, __int128 *ret); /* exact or false; no exponent */
+bool ent_decimal_parse(struct ent_bytes text, unsigned precision, unsigned scale, ent_i128 *ret); /* exact or false; no exponent */
 bool ent_int_parse(struct ent_bytes text, int64_t *ret);
 bool ent_real_parse(struct ent_bytes text, double *ret);
 #endif

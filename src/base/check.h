@@ -19,6 +19,9 @@
 
 _Noreturn void ent_assert_failed(const char *cond, const char *file, int line);
 
+__extension__ typedef __int128 ent_i128;
+__extension__ typedef unsigned __int128 ent_u128;
+
 static inline bool ent_add_size(size_t a, size_t b, size_t *ret) { return !__builtin_add_overflow(a, b, ret); }
 static inline bool ent_mul_size(size_t a, size_t b, size_t *ret) { return !__builtin_mul_overflow(a, b, ret); }
 
