@@ -1,0 +1,50 @@
+#include "api/routes.h"
+
+#include <string.h>
+
+#include "base/check.h"
+
+/* clang-format off: a table */
+const struct ent_api_route ent_api_routes[] = {
+	{ "status", "State of this node: peers, tables, jobs, ledger, disk", "", NULL },
+	{ "card", "Own member card", "", NULL },
+	{ "trust", "Pin other members' cards", "cards array, replace? boolean", NULL },
+	{ "untrust", "Stop trusting a member", "org string", NULL },
+	{ "members", "Members with fingerprints and addresses", "", NULL },
+	{ "add", "Register a table",
+	  "name string, source string, options? array, bounds? object, hide? array, keys? array, refresh? boolean, secret? string", NULL },
+	{ "remove", "Withdraw a table", "name string", NULL },
+	{ "tables", "Every table of the consortium with what this node may do", "", NULL },
+	{ "describe", "One table with the rules behind each column", "table string", NULL },
+	{ "grant", "Write column rules", "text string", NULL },
+	{ "grants", "Column rules", "check? boolean, org? string", NULL },
+	{ "revoke", "Take back one rule", "id string", NULL },
+	{ "explain", "Decision, plan and cost of a query without running it", "sql string, purpose? string, pushdown? boolean", NULL },
+	{ "query", "Start a joint query", "sql string, purpose? string, pushdown? boolean, format? string, color? boolean", NULL },
+	{ "jobs", "Joint work", "", NULL },
+	{ "job", "One job; waits for a change", "id string, wait_ms? integer, seen? integer", NULL },
+	{ "result", "What a finished job yields", "id string, part string", "application/octet-stream" },
+	{ "approve", "Approve a job that waits for people", "id string", NULL },
+	{ "deny", "Deny a job that waits for people", "id string", NULL },
+	{ "cancel", "Cancel a job", "id string", NULL },
+	{ "ledger.list", "Entries of the own ledger", "from? integer, count? integer", NULL },
+	{ "ledger.blocks", "The own ledger as blocks", "from? integer, count? integer, verify? boolean", NULL },
+	{ "ledger.show", "One entry", "index integer", NULL },
+	{ "ledger.prove", "Inclusion proof of one entry", "index integer", "text/plain" },
+	{ "ledger.verify", "Check the whole own ledger", "", NULL },
+	{ "ledger.note", "Write a note", "text string", NULL },
+	{ "verify", "Check a receipt", "receipt string, cards? array, require_pinned? boolean, rows? string, opened? string", NULL },
+	{ "doctor", "Configuration, ports, TLS, sources and rights", "", NULL },
+	{ "config", "Settings", "", NULL },
+	{ "backup", "Snapshot of this node", "", "application/octet-stream" },
+};
+/* clang-format on */
+const size_t ent_api_routes_count = ENT_COUNT(ent_api_routes);
+
+const struct ent_api_route *ent_api_route_by_verb(const char *verb, size_t len)
+{
+	for (size_t i = 0; i < ENT_COUNT(ent_api_routes); i++)
+		if (strlen(ent_api_routes[i].verb) == len && !memcmp(ent_api_routes[i].verb, verb, len))
+			return &ent_api_routes[i];
+	return NULL;
+}
