@@ -1,7 +1,8 @@
 /* Member cards: a signed introduction of an organisation. Members pin each other's cards; nothing else decides who may talk.
  *
  * Payload {addresses: {http, link}, compute_only, keys: [{pub, use}], org, origin, prev, version}. Version n+1 names the SHA-256 of the
- * payload of version n, is signed by the old and the new sign key, and keeps org and origin. */
+ * payload of version n, is signed by the old and the new sign key, and keeps org and origin. Fingerprint of a card: ent_fingerprint (crypto/words.h)
+ * of its sign key. */
 #ifndef ENT_LEDGER_CARD_H
 #define ENT_LEDGER_CARD_H
 #include "base/mesh.h"
@@ -10,7 +11,6 @@
 #define ENT_ORIGIN_MAX 80
 #define ENT_ADDRESS_MAX 260
 #define ENT_CARD_BYTES_MAX 8192
-#define ENT_FINGERPRINT_MAX 80 /* eight words of at most 8 letters */
 
 enum ent_key_use { ENT_KEY_SIGN, ENT_KEY_LOG, ENT_KEY_WITNESS, ENT_KEY_TLS, ENT_KEY_USES };
 const char *ent_key_use_name(int use); /* sign, log, witness, tls */
@@ -32,8 +32,6 @@ struct ent_card {
 void ent_card_origin(const char *org, const uint8_t log_pub[ENT_PUB_BYTES], char ret[ENT_ORIGIN_MAX + 1]);
 /* Name of the org's witness key in cosignature lines: origin + "/witness". */
 void ent_card_witness_name(const struct ent_card *c, char ret[ENT_ORIGIN_MAX + 16]);
-/* SHA-256 of the raw sign key, first 88 bits as eight BIP-39 words, joined by blanks. */
-void ent_fingerprint(const uint8_t sign_pub[ENT_PUB_BYTES], char ret[ENT_FINGERPRINT_MAX + 1]);
 
 /* Signs; old is the signer of the version before, NULL for version 1. Appends the envelope. */
 int ent_card_make(const struct ent_card *c, const struct ent_signer *sign, const struct ent_signer *old, struct ent_buf *ret, struct ent_err *err);

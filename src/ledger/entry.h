@@ -1,7 +1,8 @@
 /* Ledger entries: signed envelopes with common fields {type, time, actor} and the fields of their type.
  *
  * Entries carry ids, purposes, hashes and commitments, never row values: SQL, plans and results are referenced by
- * SHA-256(salt ‖ bytes), with salt and bytes kept beside the log (content.h). */
+ * SHA-256(salt ‖ bytes), with salt and bytes kept beside the log (content.h). `run`, the joint event, is signed by all participants and
+ * identical in all their logs: it has neither time nor actor. */
 #ifndef ENT_LEDGER_ENTRY_H
 #define ENT_LEDGER_ENTRY_H
 #include "base/mesh.h"
@@ -46,6 +47,7 @@ int ent_entry_by_name(const char *name); /* -1 when unknown */
 
 /* Builds the canonical payload: fields (an object, borrowed, may be NULL) plus type, time (UTC, as ENT_TIME_LEN text) and actor.
  * Appends to ret. ENT_EDATA when fields has no canonical form or sets one of the three itself.
+ * For run: time_ms and actor are ignored.
  *
  * Field names that receipts and verification rely on (docs/format/ledger.md):
  *   member, key          card: the card envelope (object)
