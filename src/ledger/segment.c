@@ -109,7 +109,7 @@ static int was_durable(struct window *w, uint64_t number, uint64_t bad, bool *re
 }
 
 struct replay {
-	uint64_t number, end;
+	uint64_t number, end, last_group; /* where the last group of records starts */
 	uint32_t count;
 	uint64_t *offsets; /* may be NULL */
 };
@@ -118,7 +118,7 @@ static int replay_window(struct window *w, struct replay *r, ent_segment_each ea
 {
 	struct record rec;
 	const uint8_t *p;
-	r->end = ENT_SEGMENT_HEAD;
+	r->end = r->last_group = ENT_SEGMENT_HEAD;
 	for (r->count = 0; r->count < ENT_SEGMENT_ENTRIES; r->count++) {
 		if (r->offsets)
 			r->offsets[r->count] = r->end;
@@ -127,6 +127,7 @@ static int replay_window(struct window *w, struct replay *r, ent_segment_each ea
 			return 0;
 		if (each)
 			ENT_TRY(each(arg, r->number * ENT_SEGMENT_ENTRIES + r->count, ent_bytes(p, rec.len), err));
+		r->last_group = r->end - rec.back;
 		r->end += ENT_RECORD_HEAD + rec.len;
 	}
 	if (r->offsets)
@@ -242,8 +243,23 @@ static int cut_tail(struct ent_segments *s, struct window *w, const struct repla
 	ENT_TRY(was_durable(w, r->number, r->end, &durable, err));
 	if (durable || r->count == ENT_SEGMENT_ENTRIES)
 		return ent_fail(err, ENT_EVERIFY, "entry %llu is damaged on disk", (unsigned long long)(r->number * ENT_SEGMENT_ENTRIES + r->count));
-	ENT_TRY(s->tail->ops->truncate(s->tail, r->end, err));
-	return s->tail->ops->sync(s->tail, err);
+	return s->tail->ops->truncate(s->tail, r->end, err);
+}
+
+/* The last group may be readable without being durable: the process died before its sync, or the sync failed. It is written once more. */
+static int settle_tail(struct ent_segments *s, const struct replay *r, struct ent_err *err)
+{
+	size_t len = (size_t)(r->end - r->last_group), got;
+	uint8_t *group = malloc(len + 1);
+	if (!group)
+		return ent_nomem(err);
+	int code = s->tail->ops->read_at(s->tail, r->last_group, group, len, &got, err);
+	if (!code && got != len)
+		code = ent_fail(err, ENT_EIO, "segment %llu became shorter while it was read", (unsigned long long)r->number);
+	if (!code)
+		code = s->tail->ops->write_at(s->tail, r->last_group, group, len, err);
+	free(group);
+	return code ? code : s->tail->ops->sync(s->tail, err);
 }
 
 /* Every segment before the tail is full; so an unfinished head can only be that of a tail without entries. */
@@ -274,6 +290,7 @@ int ent_segments_open(struct ent_segments *s, struct ent_fs *fs, const char *dir
 	r.offsets = s->offsets;
 	ENT_TRY(replay_window(&w, &r, each, arg, err));
 	ENT_TRY(cut_tail(s, &w, &r, err));
+	ENT_TRY(settle_tail(s, &r, err));
 	s->tail_number = r.number;
 	s->tail_count = r.count;
 	s->tail_bytes = r.end;
