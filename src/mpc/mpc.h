@@ -5,9 +5,11 @@
  * Every function below returns 0 or: ENT_EPEER (link broke), ENT_ECANCELLED, ENT_ENOMEM (cap or memory), and leaves its outputs untouched then.
  * After a failed operator the context is dead: every later operator fails too. One thread uses a context at a time, except ent_mpc_cancel.
  * Rounds and bytes written at each operator are what one party waits for and sends; exact figures per party come from mpc/cost.h.
- * W(n) = 8 * ceil(n/64): the bytes of one bit plane of n rows on the wire. */
+ * W(n) = 8 * ceil(n/64): the bytes of one bit plane of n rows on the wire. Every message carries 8 bytes more (operator and length), so that
+ * parties that went different ways notice. Objects made with a context are given back (deinit) before the context is freed. */
 #ifndef ENT_MPC_MPC_H
 #define ENT_MPC_MPC_H
+#include "base/clock.h"
 #include "base/link.h"
 #include "base/pool.h"
 
@@ -44,6 +46,7 @@ struct ent_mpc_counters {
 struct ent_mpc_options {
 	int party;                    /* 0..2 */
 	struct ent_link *next, *prev; /* [borrow] links to party+1 and party-1 */
+	struct ent_random *random;    /* [borrow] 32 bytes per neighbour and 32 for the common key at set-up */
 	struct ent_pool *pool;        /* [borrow] NULL = caller's thread only */
 	size_t memory_max_bytes;      /* cap on all share memory of this context; 0 = 512 MiB */
 	const char *job, *trio;       /* bound into the keys; must be equal at the three parties, as attempt must */
@@ -52,11 +55,14 @@ struct ent_mpc_options {
 	int (*opening)(void *arg, const struct ent_mpc_opening *o, struct ent_err *err);
 	void (*progress)(void *arg, uint64_t rounds_done); /* after each round; NULL = none */
 	void *arg;
-	/* Tests only: replaces the PRG. Fills out with words [word, word+words) of the stream (key, op, stream); key is the component index 0..2. */
+	/* Tests. record_prg: every PRG range drawn is noted, a range drawn twice aborts. prg: replaces the PRG; fills out with words [word, word+words)
+	 * of (key, op, stream); key = component 0..2, 3 = common key, 4 + component = permutations. */
+	bool record_prg;
 	void (*prg)(void *arg, int key, uint32_t op, uint16_t stream, uint64_t word, uint64_t *out, size_t words);
 };
 
-/* Exchanges 32 random bytes with each neighbour, derives the pairwise keys, the permutation keys and the common key. 2 rounds, not counted. */
+/* Exchanges 32 random bytes with each neighbour, derives the pairwise keys, the permutation keys and the common key.
+ * One message of 96 bytes each way, not counted. ENT_EPEER when job, attempt or trio differ. */
 int ent_mpc_new(const struct ent_mpc_options *options, struct ent_mpc **ret_mpc, struct ent_err *err);
 void ent_mpc_free(struct ent_mpc *m); /* wipes keys; all share memory must have been given back */
 static inline void ent_mpc_freep(struct ent_mpc **m) { ent_mpc_free(*m); }
@@ -66,6 +72,4 @@ int ent_mpc_party(const struct ent_mpc *m);
 struct ent_mpc_counters ent_mpc_counters(const struct ent_mpc *m);
 /* Everything opened so far, in order. */
 const struct ent_mpc_opening *ent_mpc_openings(const struct ent_mpc *m, size_t *ret_count);
-/* PRG ranges used twice: always 0 unless the engine is broken. Recorded when ENT_MPC_RECORD=1 is in the environment or the build is debug. */
-uint64_t ent_mpc_reuses(const struct ent_mpc *m);
 #endif

@@ -53,6 +53,8 @@ static inline struct ent_ring ent_ring_take(struct ent_ring *r)
 	return t;
 }
 
+static inline struct ent_rows ent_rows_take(struct ent_rows *r) { struct ent_rows t = *r; *r = (struct ent_rows){ 0 }; return t; }
+
 /* View of planes [first, first+count): lives no longer than x. */
 struct ent_bits ent_bits_planes(const struct ent_bits *x, unsigned first, unsigned count);
 

@@ -1,0 +1,24 @@
+/* The inner loops over share words. One table per instruction set, chosen once; ENT_CPU=portable|avx2 in the environment forces a lesser one. */
+#ifndef ENT_MPC_KERNEL_H
+#define ENT_MPC_KERNEL_H
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct ent_mpc_kernel {
+	const char *name;
+	/* out ^= w ^ ((x ^ n) & (y0 ^ y1)) ^ ((x1 ^ n1) & y0), also stored to z. xx and w as in struct gate, already offset. */
+	void (*and_tile)(uint64_t *out, uint64_t *z, const uint64_t *x0, const uint64_t *x1, const uint64_t *xx0, const uint64_t *xx1, uint64_t n0,
+			 uint64_t n1, const uint64_t *y0, const uint64_t *y1, const uint64_t *w0, size_t words);
+	/* out += x0*(y0+y1) + x1*y0, also stored to z. */
+	void (*mul_tile)(uint64_t *out, uint64_t *z, const uint64_t *x0, const uint64_t *x1, const uint64_t *y0, const uint64_t *y1, size_t words);
+	void (*xor_in)(uint64_t *x, const uint64_t *y, size_t words);
+	void (*add_in)(uint64_t *x, const uint64_t *y, size_t words);
+	void (*sub_in)(uint64_t *x, const uint64_t *y, size_t words);
+	void (*transpose)(uint64_t block[64]); /* bit (r, c) <-> (c, r) of a 64 x 64 block */
+};
+
+const struct ent_mpc_kernel *ent_mpc_kernel(void);                       /* this machine's best, or what ENT_CPU allows */
+size_t ent_mpc_kernels(const struct ent_mpc_kernel *ret[3]);             /* all this machine runs, best first */
+extern const struct ent_mpc_kernel ent_mpc_kernel_portable, ent_mpc_kernel_avx2, ent_mpc_kernel_avx512;
+#endif

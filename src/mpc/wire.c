@@ -1,0 +1,75 @@
+/* Messages of one round. A header (operator, length) goes before each payload: parties that took different ways stop at once instead of computing on
+ * bytes that mean something else. Small messages leave in one piece, large ones tile by tile while the next tile is computed. */
+#include "mpc/engine.h"
+
+static struct ent_link *link_of(struct ent_mpc *m, enum way way) { return way == WAY_PREV ? m->o.prev : m->o.next; }
+
+static void header(const struct ent_mpc *m, uint64_t bytes, uint8_t out[HEADER_BYTES])
+{
+	uint32_t op = m->op, len = (uint32_t)bytes;
+	for (int i = 0; i < 4; i++) {
+		out[i] = (uint8_t)(op >> (8 * i));
+		out[4 + i] = (uint8_t)(len >> (8 * i));
+	}
+}
+
+static int push(struct ent_mpc *m, struct wire *w, const void *data, size_t len, struct ent_err *err)
+{
+	m->n.messages_sent++;
+	m->n.bytes_sent += len;
+	return ent_mpc_dies(m, w->link->ops->send(w->link, data, len, err));
+}
+
+static int flush(struct ent_mpc *m, struct wire *w, struct ent_err *err)
+{
+	size_t held = w->held;
+	w->held = 0;
+	return held ? push(m, w, w->buf, held, err) : 0;
+}
+
+int ent_wire_send(struct ent_mpc *m, enum way way, uint64_t bytes, struct wire *ret, struct ent_err *err)
+{
+	*ret = (struct wire){ link_of(m, way), bytes, HEADER_BYTES, m->held + (way == WAY_NEXT ? TILE_WORDS * 8 + 64 : 0) };
+	header(m, bytes, ret->buf);
+	return bytes ? 0 : flush(m, ret, err);
+}
+
+int ent_wire_put(struct ent_mpc *m, struct wire *w, const void *data, size_t len, struct ent_err *err)
+{
+	ENT_ASSERT(len <= w->left);
+	w->left -= len;
+	if (w->held + len > TILE_WORDS * 8 + HEADER_BYTES)
+		ENT_TRY(flush(m, w, err));
+	if (len > TILE_WORDS * 4 && !w->held)
+		return push(m, w, data, len, err);
+	if (w->held + len > TILE_WORDS * 8 + HEADER_BYTES)
+		return push(m, w, data, len, err);
+	if (len)
+		memcpy(w->buf + w->held, data, len);
+	w->held += len;
+	return w->left ? 0 : flush(m, w, err);
+}
+
+int ent_wire_recv(struct ent_mpc *m, enum way way, uint64_t bytes, struct wire *ret, struct ent_err *err)
+{
+	uint8_t want[HEADER_BYTES], got[HEADER_BYTES];
+	*ret = (struct wire){ link_of(m, way), bytes, 0, NULL };
+	header(m, bytes, want);
+	ENT_TRY(ent_mpc_dies(m, ret->link->ops->recv(ret->link, got, HEADER_BYTES, err)));
+	m->n.bytes_received += HEADER_BYTES;
+	if (!memcmp(want, got, HEADER_BYTES))
+		return 0;
+	ent_fail(err, ENT_EPEER, "a compute party sent a message that does not belong here");
+	ent_why(err, "operator %u was due; the parties disagree on the steps of the job or bytes were lost", m->op);
+	return ent_mpc_dies(m, ENT_EPEER);
+}
+
+int ent_wire_get(struct ent_mpc *m, struct wire *w, void *data, size_t len, struct ent_err *err)
+{
+	ENT_ASSERT(len <= w->left);
+	w->left -= len;
+	if (!len)
+		return 0;
+	m->n.bytes_received += len;
+	return ent_mpc_dies(m, w->link->ops->recv(w->link, data, len, err));
+}
