@@ -19,8 +19,8 @@ static void binding(const struct ent_mpc_options *o, uint8_t ret[ENT_SHA256_LEN]
 	for (int i = 0; i < 4; i++)
 		attempt[i] = (uint8_t)(o->attempt >> (24 - 8 * i));
 	struct ent_bytes zero = ent_bytes("", 1);
-	ent_sha256v((struct ent_bytes[]){ ent_bytes_str("entente three-party keys 1"), zero, ent_bytes_str(o->job), zero, ent_bytes_str(o->trio), zero,
-					  ent_bytes(attempt, 4) },
+	ent_sha256v((struct ent_bytes[]){ ent_bytes_str("entente three-party keys 1"), zero, ent_bytes_str(o->job), zero, ent_bytes_str(o->trio),
+					  zero, ent_bytes(attempt, 4) },
 		    7, ret);
 }
 

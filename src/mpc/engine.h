@@ -10,7 +10,7 @@
 #define TILE_WORDS 2048 /* 16 KiB: zero shares, products and the message of a tile stay in the first-level cache */
 #define HEADER_BYTES 8
 #define CACHE_BLOCKS 24
-#define ROTATE_ROWS 4096 /* roles of input-like protocols go round every so many rows */
+#define ROTATE_ROWS 2048 /* roles of input-like protocols go round every so many rows; 64 planes of them fill a tile */
 
 /* Streams within one operator. Each names one use, so no two uses share PRG output. */
 enum {
@@ -120,12 +120,17 @@ int ent_tree_and(struct ent_mpc *m, struct ent_bits *e, struct ent_err *err);
 
 /* Records an opening; the hook may refuse. Only open.c calls it. */
 int ent_mpc_record(struct ent_mpc *m, struct ent_why why, int to, uint64_t bits, struct ent_err *err);
+/* Opens the low 32 bits of each word to all. 1 round, 4n bytes. */
+int ent_mpc_open_low32(struct ent_mpc *m, struct ent_why why, const struct ent_ring *x, uint32_t *ret, struct ent_err *err);
 
 /* Between planes and packed rows of ceil(planes/8) bytes without gaps. */
 void ent_rows_pack(const uint64_t *planes, size_t rows, unsigned count, uint8_t *ret_rows);
 void ent_rows_unpack(const uint8_t *packed, size_t rows, unsigned count, uint64_t *ret_planes);
 /* out row i = in row at[i]; any row length, no slack needed. */
 void ent_rows_permute(const uint8_t *in, const uint32_t *at, size_t count, size_t bytes, uint8_t *out);
+
+/* ANDs of the prefix tree over this many carries (a2b). */
+unsigned ent_sklansky_ands(unsigned carries);
 
 /* Plane helpers. */
 static inline uint64_t *plane(const struct ent_bits *b, int j, unsigned k) { return b->c[j] + (size_t)k * ent_words(b->rows); }

@@ -75,7 +75,8 @@ int ent_mpc_or(struct ent_mpc *m, const struct ent_bits *x, const struct ent_bit
 	return 0;
 }
 
-int ent_mpc_mux(struct ent_mpc *m, const struct ent_bits *cond, const struct ent_bits *x, const struct ent_bits *y, struct ent_bits *ret, struct ent_err *err)
+int ent_mpc_mux(struct ent_mpc *m, const struct ent_bits *cond, const struct ent_bits *x, const struct ent_bits *y, struct ent_bits *ret,
+		struct ent_err *err)
 {
 	ENT_CLEANUP(ent_bits_deinit) struct ent_bits z = { 0 };
 	ENT_CLEANUP(ent_mpc_scratch_free) struct scratch s = { 0 };
@@ -210,8 +211,8 @@ static void matmul_row(const struct ent_ring *a, const struct ent_ring *b, const
 	}
 }
 
-int ent_mpc_matmul(struct ent_mpc *m, const struct ent_ring *a, const struct ent_ring *b, size_t rows, size_t inner, size_t cols, struct ent_ring *ret,
-		   struct ent_err *err)
+int ent_mpc_matmul(struct ent_mpc *m, const struct ent_ring *a, const struct ent_ring *b, size_t rows, size_t inner, size_t cols,
+		   struct ent_ring *ret, struct ent_err *err)
 {
 	ENT_CLEANUP(ent_ring_deinit) struct ent_ring z = { 0 };
 	ENT_CLEANUP(ent_mpc_scratch_free) struct scratch sum = { 0 };

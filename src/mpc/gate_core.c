@@ -1,5 +1,5 @@
-/* The two engines under every gate: AND over lists of word runs, and resharing of locally computed ring words. One pass per tile: zero share, product,
- * message, own component; the neighbour's component arrives straight in its place. */
+/* The two engines under every gate: AND over lists of word runs, and resharing of locally computed ring words. One pass per tile: zero share,
+ * product, message, own component; the neighbour's component arrives straight in its place. */
 #include "mpc/engine.h"
 #include "mpc/kernel.h"
 

@@ -18,7 +18,7 @@ struct ent_mpc_kernel {
 	void (*transpose)(uint64_t block[64]); /* bit (r, c) <-> (c, r) of a 64 x 64 block */
 };
 
-const struct ent_mpc_kernel *ent_mpc_kernel(void);                       /* this machine's best, or what ENT_CPU allows */
-size_t ent_mpc_kernels(const struct ent_mpc_kernel *ret[3]);             /* all this machine runs, best first */
+const struct ent_mpc_kernel *ent_mpc_kernel(void);           /* this machine's best, or what ENT_CPU allows */
+size_t ent_mpc_kernels(const struct ent_mpc_kernel *ret[3]); /* all this machine runs, best first */
 extern const struct ent_mpc_kernel ent_mpc_kernel_portable, ent_mpc_kernel_avx2, ent_mpc_kernel_avx512;
 #endif

@@ -1,4 +1,5 @@
-/* Bodies of the kernels, compiled once per instruction set: the including file names the table (KERNEL, KERNEL_NAME). Plain C that compilers vectorise. */
+/* Bodies of the kernels, compiled once per instruction set: the including file names the table (KERNEL, KERNEL_NAME). Plain C that compilers
+ * vectorise. */
 #include "mpc/kernel.h"
 
 static void and_plain(uint64_t *restrict out, uint64_t *z, const uint64_t *x0, const uint64_t *x1, uint64_t n0, uint64_t n1, const uint64_t *y0,
@@ -58,7 +59,8 @@ static void and_tile(uint64_t *out, uint64_t *z, const uint64_t *x0, const uint6
 		and_plain(out, z, x0, x1, n0, n1, y0, y1, words);
 }
 
-static void mul_tile(uint64_t *restrict out, uint64_t *z, const uint64_t *x0, const uint64_t *x1, const uint64_t *y0, const uint64_t *y1, size_t words)
+static void mul_tile(uint64_t *restrict out, uint64_t *z, const uint64_t *x0, const uint64_t *x1, const uint64_t *y0, const uint64_t *y1,
+		     size_t words)
 {
 #pragma GCC ivdep
 	for (size_t i = 0; i < words; i++) {

@@ -36,6 +36,7 @@ struct ent_rows {
 /* Memory: zeroed = a sharing of 0. */
 int ent_bits_new(struct ent_mpc *m, size_t rows, unsigned planes, struct ent_bits *ret, struct ent_err *err);
 int ent_ring_new(struct ent_mpc *m, size_t rows, struct ent_ring *ret, struct ent_err *err);
+int ent_rows_new(struct ent_mpc *m, size_t rows, unsigned planes, unsigned rings, struct ent_rows *ret, struct ent_err *err);
 void ent_bits_deinit(struct ent_bits *b);
 void ent_ring_deinit(struct ent_ring *r);
 void ent_rows_deinit(struct ent_rows *r);
@@ -53,7 +54,12 @@ static inline struct ent_ring ent_ring_take(struct ent_ring *r)
 	return t;
 }
 
-static inline struct ent_rows ent_rows_take(struct ent_rows *r) { struct ent_rows t = *r; *r = (struct ent_rows){ 0 }; return t; }
+static inline struct ent_rows ent_rows_take(struct ent_rows *r)
+{
+	struct ent_rows t = *r;
+	*r = (struct ent_rows){ 0 };
+	return t;
+}
 
 /* View of planes [first, first+count): lives no longer than x. */
 struct ent_bits ent_bits_planes(const struct ent_bits *x, unsigned first, unsigned count);
