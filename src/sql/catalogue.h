@@ -23,8 +23,8 @@ struct ent_table {
 	size_t n_columns;
 	const struct ent_unique *keys;
 	size_t n_keys;
-	uint64_t rows_padded;    /* pad(T) */
-	uint64_t version;        /* counter the owner raises when the content's digest changes */
+	uint64_t rows_padded;     /* pad(T) */
+	uint64_t version;         /* counter the owner raises when the content's digest changes */
 	uint8_t facts_sha256[32]; /* of the canonical register payload */
 };
 

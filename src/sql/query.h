@@ -2,7 +2,9 @@
  * resolved, every expression typed, every implicit cast explicit. Built in one arena, immutable afterwards.
  *
  * Normal form: JOIN ... ON/USING and WHERE equalities between two relations become join keys; BETWEEN, IN (list), NOT IN, <>, >= ... become
- * calls of enum ent_op; DISTINCT becomes GROUP BY; CTEs become subqueries; COUNT(*) is an aggregate without argument; constants are folded. */
+ * calls of enum ent_op; DISTINCT becomes GROUP BY; CTEs become subqueries; COUNT(*) is an aggregate without argument; constants are folded.
+ * AND and OR are flat. Where `aggregate` is set, every column in items and having stands inside an aggregate or inside a part that equals
+ * (ent_expr_eq) one of `group`. Nodes may be shared between clauses. */
 #ifndef ENT_SQL_QUERY_H
 #define ENT_SQL_QUERY_H
 #include "base/arena.h"
@@ -86,7 +88,7 @@ struct ent_rel {
 struct ent_item {
 	const char *name;
 	struct ent_expr *expr;
-	bool hidden; /* computed for ORDER BY or HAVING only, not shown */
+	bool hidden; /* computed for ORDER BY only, not shown; aggregates of HAVING stand in `having` alone */
 };
 
 struct ent_order {
@@ -119,6 +121,9 @@ int ent_sql_bind(struct ent_arena *arena, struct ent_bytes sql, const struct ent
                  struct ent_query **ret, struct ent_err *err);
 /* The canonical JSON of a bound query (new reference): same meaning and same catalogue, same bytes. Part of every plan hash. */
 int ent_query_json(const struct ent_query *q, json_t **ret, struct ent_err *err);
+/* The same of one expression of q's block (NULL gives null), and of q's selection alone: FROM with its subqueries, joins and WHERE. */
+int ent_expr_json(const struct ent_query *q, const struct ent_expr *e, json_t **ret, struct ent_err *err);
+int ent_query_selection_json(const struct ent_query *q, json_t **ret, struct ent_err *err);
 /* Calls fn for every node below and including e, parents first. */
 void ent_expr_walk(const struct ent_expr *e, void (*fn)(void *arg, const struct ent_expr *e), void *arg);
 bool ent_expr_eq(const struct ent_expr *a, const struct ent_expr *b);
