@@ -36,6 +36,7 @@ struct ent_policy_selection {
 	bool counts;                   /* COUNT(*), COUNT(x) or AVG opened over it */
 	uint32_t k;                    /* k_T of that job */
 	const struct ent_query *block; /* this job only: the block */
+	const uint32_t *group_order;   /* this job only: key i of the sorted GROUP BY is block->group[group_order[i]] */
 	const struct ent_expr *filter; /* this job only: the condition of a filtered aggregate, NULL for the block's own selection */
 };
 
