@@ -47,7 +47,7 @@ struct ent_value_info {
 	uint32_t degree;
 };
 
-struct ent_match { /* what the rules of one owner say of one use of one column */
+struct ent_match {                           /* what the rules of one owner say of one use of one column */
 	const struct ent_policy_rule *deny;  /* the DENY that beats all */
 	const struct ent_policy_rule *first; /* the matching grant with the largest k, earliest of those */
 	size_t n;

@@ -5,15 +5,20 @@
 struct conditions {
 	struct ent_decide *c;
 	struct ent_block *b;
+	const struct ent_expr *filter; /* of the aggregate: part of every condition inside it */
 	const struct ent_expr **list;
 	size_t n, room;
 	int code;
 	bool opaque; /* a condition inside a subquery's column cannot be told from here */
 };
 
+static struct ent_expr *call(struct conditions *s, enum ent_op op, const struct ent_expr *a, const struct ent_expr *b);
+
 static void add_condition(struct conditions *s, const struct ent_expr *e)
 {
-	for (size_t i = 0; i < s->n; i++)
+	if (e && s->filter && e != s->filter)
+		e = call(s, ENT_OP_AND, s->filter, e);
+	for (size_t i = 0; e && i < s->n; i++)
 		if (ent_expr_eq(s->list[i], e))
 			return;
 	const struct ent_expr **list = ent_decide_more(s->c, (void *)(uintptr_t)s->list, s->n, &s->room, sizeof *list);
@@ -159,7 +164,7 @@ static bool any_protected(const struct ent_decide *c, uint64_t tables)
 
 static int add_agg(struct ent_decide *c, struct ent_block *b, const struct ent_expr *e)
 {
-	struct conditions s = { .c = c, .b = b };
+	struct conditions s = { .c = c, .b = b, .filter = e->filter };
 	c->stamp++;
 	if (e->filter)
 		add_condition(&s, e->filter);
@@ -176,7 +181,9 @@ static int add_agg(struct ent_decide *c, struct ent_block *b, const struct ent_e
 	bool non_null = e->n_args && e->args[0]->nullable;
 	list[c->d->n_aggs++] = (struct ent_decision_agg){ .block = b->query,
 							  .expr = e,
-							  .held = s.n ? ENT_HELD_FILTERED : non_null ? ENT_HELD_NON_NULL : ENT_HELD_GROUP,
+							  .held = s.n        ? ENT_HELD_FILTERED
+								  : non_null ? ENT_HELD_NON_NULL
+									     : ENT_HELD_GROUP,
 							  .non_null = non_null,
 							  .conditions = s.list,
 							  .n_conditions = s.n,

@@ -110,7 +110,8 @@ static int put_versions(const struct ent_decide *c, json_t *list, struct ent_err
 	for (size_t i = 0; i < c->n_bases; i++) {
 		const struct ent_table *t = c->bases[i].table;
 		const char *mine = ent_decide_own(c, i) && c->in->commitment ? c->in->commitment(c->in->commitment_arg, t) : "";
-		json_t *one = json_pack("{s:s, s:s, s:I, s:s}", "org", t->org, "table", t->name, "version", (json_int_t)t->version, "rows", mine ? mine : "");
+		json_t *one = json_pack("{s:s, s:s, s:I, s:s}", "org", t->org, "table", t->name, "version", (json_int_t)t->version, "rows",
+					mine ? mine : "");
 		if (!one || json_array_append_new(list, one))
 			return ent_nomem(err);
 	}
@@ -173,6 +174,14 @@ static void mark_column(void *arg, size_t base, size_t column)
 
 static int compare_names(const void *a, const void *b) { return strcmp(*(const char *const *)a, *(const char *const *)b); }
 
+static bool under_condition(const struct ent_decision_agg *a, const struct ent_expr *filter)
+{
+	for (size_t i = 0; i < a->n_conditions; i++)
+		if (a->conditions[i] == filter)
+			return true;
+	return !filter && !a->n_conditions;
+}
+
 /* Columns of T opened through it: labels, and arguments of the aggregates that have this condition (NULL: none). */
 static int opened_columns(struct ent_decide *c, const struct ent_block *b, size_t base, const struct ent_expr *filter, struct ent_policy_selection *s)
 {
@@ -185,8 +194,7 @@ static int opened_columns(struct ent_decide *c, const struct ent_block *b, size_
 		ent_decide_columns(c, b, b->query->group[i], true, mark_column, &set);
 	for (size_t i = 0; i < c->d->n_aggs; i++) {
 		const struct ent_decision_agg *a = &c->d->aggs[i];
-		const struct ent_expr *own = a->n_conditions ? a->conditions[0] : NULL;
-		if (a->block != b->query || (filter ? own != filter : own != NULL))
+		if (a->block != b->query || !under_condition(a, filter))
 			continue;
 		s->counts |= a->expr->agg == ENT_AGG_COUNT_STAR || a->expr->agg == ENT_AGG_COUNT || a->expr->agg == ENT_AGG_AVG;
 		if (a->expr->n_args)
@@ -228,33 +236,51 @@ static int add_selections(struct ent_decide *c, const struct ent_block *b, const
 }
 
 /* Was this condition (by value) met at an earlier aggregate of the block? Aggregates then share one node, so that joint counts it once. */
-static bool share_condition(struct ent_decide *c, size_t at)
+static bool share_condition(struct ent_decide *c, size_t at, size_t condition)
 {
 	struct ent_decision_agg *a = &c->d->aggs[at];
 	for (size_t i = 0; i < at; i++) {
 		const struct ent_decision_agg *e = &c->d->aggs[i];
-		if (e->block == a->block && e->n_conditions && ent_expr_eq(e->conditions[0], a->conditions[0])) {
-			a->conditions[0] = e->conditions[0];
-			return true;
+		for (size_t j = 0; e->block == a->block && j < e->n_conditions; j++) {
+			if (ent_expr_eq(e->conditions[j], a->conditions[condition])) {
+				a->conditions[condition] = e->conditions[j];
+				return true;
+			}
 		}
 	}
 	return false;
+}
+
+/* Shared nodes first, then one selection per condition: aggregates under it are found by the node. */
+static int filtered_selections(struct ent_decide *c, const struct ent_block *top, const char *group, const uint32_t *order)
+{
+	size_t n = 0, room = 0;
+	const struct ent_expr **own = NULL;
+	for (size_t i = 0; i < c->d->n_aggs; i++) {
+		const struct ent_decision_agg *a = &c->d->aggs[i];
+		for (size_t j = 0; a->block == top->query && j < a->n_conditions; j++) {
+			if (share_condition(c, i, j))
+				continue;
+			own = ent_decide_more(c, (void *)(uintptr_t)own, n, &room, sizeof *own);
+			if (!own)
+				return ent_nomem(c->err);
+			own[n++] = a->conditions[j];
+		}
+	}
+	for (size_t i = 0; i < n; i++)
+		ENT_TRY(add_selections(c, top, own[i], group, order));
+	return 0;
 }
 
 /* The top block: only its results are opened. */
 static int fill_selections(struct ent_decide *c)
 {
 	const struct ent_block *top = &c->blocks[c->n_blocks - 1];
-	const char *group;
-	const uint32_t *order;
+	const char *group = NULL;
+	const uint32_t *order = NULL;
 	ENT_TRY(group_text(c, top, &group, &order));
 	ENT_TRY(add_selections(c, top, NULL, group, order));
-	for (size_t i = 0; i < c->d->n_aggs; i++) {
-		const struct ent_decision_agg *a = &c->d->aggs[i];
-		if (a->block == top->query && a->n_conditions && !share_condition(c, i))
-			ENT_TRY(add_selections(c, top, a->conditions[0], group, order));
-	}
-	return 0;
+	return filtered_selections(c, top, group, order);
 }
 
 /* --- comparisons --- */

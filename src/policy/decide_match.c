@@ -96,8 +96,8 @@ struct ent_match ent_decide_match(const struct ent_policy_owner *o, const struct
 	return m;
 }
 
-uint32_t ent_policy_column_uses(const struct ent_policy_owner *owner, const char *table, const char *column, const char *requester, const char *purpose,
-				int64_t time_ms, uint32_t *ret_k, bool *ret_own_values)
+uint32_t ent_policy_column_uses(const struct ent_policy_owner *owner, const char *table, const char *column, const char *requester,
+				const char *purpose, int64_t time_ms, uint32_t *ret_k, bool *ret_own_values)
 {
 	struct ent_policy_input in = { .requester = requester, .purpose = purpose, .time_ms = time_ms };
 	uint32_t uses = 0, k = 0;

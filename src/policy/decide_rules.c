@@ -3,7 +3,8 @@
 
 #define JOINS (ENT_USE_BIT(ENT_USE_JOIN) | ENT_NEED_EQUAL)
 
-static struct ent_match match_of(const struct ent_decide *c, const struct ent_policy_owner *o, const struct ent_base *b, size_t column, enum ent_use use)
+static struct ent_match match_of(const struct ent_decide *c, const struct ent_policy_owner *o, const struct ent_base *b, size_t column,
+				 enum ent_use use)
 {
 	return ent_decide_match(o, c->in, b->table->name, b->table->columns[column].name, ENT_USE_BIT(use));
 }
@@ -93,8 +94,8 @@ static int refuse_rows(struct ent_decide *c, size_t at)
 	l.column = first_column_without_select(c, at);
 	const char *grant = ent_decide_suggest(c, t, ENT_USE_SELECT, l.column, false);
 	l.what = ent_arena_printf(c->arena, "rows of %s may not be shown one by one", t->name);
-	l.why = ent_arena_printf(c->arena, "%s does not grant SELECT on %s.%s, so its rows only count in groups of %u or more", t->org, t->name, l.column,
-				 (unsigned)c->d->tables[at].k);
+	l.why = ent_arena_printf(c->arena, "%s does not grant SELECT on %s.%s, so its rows only count in groups of %u or more", t->org, t->name,
+				 l.column, (unsigned)c->d->tables[at].k);
 	l.next = grant ? ent_arena_printf(c->arena, "ask with COUNT, SUM or AVG and GROUP BY, or ask %s for: %s", t->org, grant) : NULL;
 	return l.what && l.why && l.next ? ent_decide_refuse(c, l) : ent_nomem(c->err);
 }

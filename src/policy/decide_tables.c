@@ -15,7 +15,10 @@ void *ent_decide_more(struct ent_decide *c, void *array, size_t n, size_t *room,
 	return wider;
 }
 
-static bool same_table(const struct ent_table *a, const struct ent_table *b) { return a == b || (!strcmp(a->org, b->org) && !strcmp(a->name, b->name)); }
+static bool same_table(const struct ent_table *a, const struct ent_table *b)
+{
+	return a == b || (!strcmp(a->org, b->org) && !strcmp(a->name, b->name));
+}
 
 size_t ent_decide_base(const struct ent_decide *c, const struct ent_table *t)
 {
@@ -29,10 +32,11 @@ bool ent_decide_own(const struct ent_decide *c, size_t base) { return !strcmp(c-
 
 struct ent_block *ent_decide_block(const struct ent_decide *c, const struct ent_query *q)
 {
-	for (size_t i = c->n_blocks; i-- > 0;)
-		if (c->blocks[i].query == q)
-			return &c->blocks[i];
-	return NULL;
+	size_t i = 0;
+	while (i < c->n_blocks && c->blocks[i].query != q)
+		i++;
+	ENT_ASSERT(i < c->n_blocks); /* inner blocks are entered before outer ones */
+	return &c->blocks[i];
 }
 
 size_t ent_decide_item(const struct ent_query *q, size_t column)

@@ -101,6 +101,8 @@ struct ent_grant_entry {
 };
 void ent_grants_check(const struct ent_grant_entry *grants, size_t n, const struct ent_grant_tables *tables, struct ent_buf *out);
 
+/* Names of organisations: a lower-case letter, then at most 30 of a-z, 0-9 and '_'. */
+bool ent_grant_org_ok(const char *name);
 bool ent_grant_has_column(const struct ent_grant *g, const char *column);
 const char *ent_use_text(enum ent_use use); /* "GROUP", "AGGREGATE(avg)" */
 const char *ent_use_json(enum ent_use use); /* "group", "aggregate.avg" */

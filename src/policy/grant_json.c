@@ -3,10 +3,7 @@
 
 #include "policy/grant.h"
 
-static int put(json_t *obj, const char *key, json_t *value, struct ent_err *err)
-{
-	return json_object_set_new(obj, key, value) ? ent_nomem(err) : 0;
-}
+static int put(json_t *obj, const char *key, json_t *value, struct ent_err *err) { return json_object_set_new(obj, key, value) ? ent_nomem(err) : 0; }
 
 static int put_names(json_t *obj, const char *key, const char *const *names, size_t n, struct ent_err *err)
 {
@@ -143,7 +140,7 @@ static int get_conditions(const json_t *obj, struct ent_grant *g, struct ent_err
 
 static int check_keys(const json_t *obj, struct ent_err *err)
 {
-	static const char *const KEYS[] = { "approvals", "columns", "effect", "for",   "leak", "min_group",
+	static const char *const KEYS[] = { "approvals",  "columns", "effect", "for",   "leak", "min_group",
 					    "own_values", "table",   "to",     "until", "uses", "uses_max" };
 	const char *key;
 	json_t *value;
@@ -170,6 +167,9 @@ static int check_shape(const struct ent_grant *g, struct ent_err *err)
 		return ent_fail(err, ENT_EDATA, "grant: a DENY has no conditions but TO, FOR and UNTIL");
 	if (g->own_values && !(g->uses & (ENT_USE_BIT(ENT_USE_JOIN) | ENT_USE_BIT(ENT_USE_SELECT))))
 		return ent_fail(err, ENT_EDATA, "grant: own values belong to JOIN or SELECT");
+	for (size_t i = 0; i < g->n_orgs; i++)
+		if (!ent_grant_org_ok(g->orgs[i]))
+			return ent_fail(err, ENT_EDATA, "grant: '%.60s' is not the name of an organisation", g->orgs[i]);
 	return 0;
 }
 

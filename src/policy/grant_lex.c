@@ -7,10 +7,7 @@ static bool is_letter(uint8_t c) { return (c >= 'a' && c <= 'z') || (c >= 'A' &&
 static bool is_digit(uint8_t c) { return c >= '0' && c <= '9'; }
 static bool is_blank(uint8_t c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
 
-static uint8_t peek(const struct ent_lex *lex, size_t ahead)
-{
-	return lex->at + ahead < lex->text.len ? lex->text.data[lex->at + ahead] : 0;
-}
+static uint8_t peek(const struct ent_lex *lex, size_t ahead) { return lex->at + ahead < lex->text.len ? lex->text.data[lex->at + ahead] : 0; }
 
 static void skip_blanks(struct ent_lex *lex)
 {

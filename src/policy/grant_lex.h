@@ -3,7 +3,14 @@
 #define ENT_POLICY_LEX_H
 #include "base/arena.h"
 
-enum ent_token_kind { ENT_TOKEN_END, ENT_TOKEN_WORD, ENT_TOKEN_QUOTED, ENT_TOKEN_NUMBER /* digits, or a date */, ENT_TOKEN_MARK /* one of ( ) , ; . * */, ENT_TOKEN_BAD };
+enum ent_token_kind {
+	ENT_TOKEN_END,
+	ENT_TOKEN_WORD,
+	ENT_TOKEN_QUOTED,
+	ENT_TOKEN_NUMBER /* digits, or a date */,
+	ENT_TOKEN_MARK /* one of ( ) , ; . * */,
+	ENT_TOKEN_BAD
+};
 
 struct ent_token {
 	enum ent_token_kind kind;

@@ -83,3 +83,11 @@ bool ent_grant_has_column(const struct ent_grant *g, const char *column)
 	}
 	return false;
 }
+
+bool ent_grant_org_ok(const char *s)
+{
+	size_t n = strlen(s);
+	if (!n || n > 31 || s[0] < 'a' || s[0] > 'z')
+		return false;
+	return strspn(s, "abcdefghijklmnopqrstuvwxyz0123456789_") == n;
+}

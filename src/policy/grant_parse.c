@@ -23,10 +23,7 @@ static bool is_name(const struct parser *p) { return p->lex.token.kind == ENT_TO
 static int next(struct parser *p) { return ent_lex_next(&p->lex, p->err); }
 static int fail(struct parser *p, const char *expected) { return ent_lex_fail(&p->lex, expected, p->err); }
 
-static int expect_word(struct parser *p, const char *word, const char *expected)
-{
-	return is_word(p, word) ? next(p) : fail(p, expected);
-}
+static int expect_word(struct parser *p, const char *word, const char *expected) { return is_word(p, word) ? next(p) : fail(p, expected); }
 
 static int expect_mark(struct parser *p, char mark)
 {
@@ -97,14 +94,6 @@ static int take_names(struct parser *p, const char *expected, struct names *ret)
 	sort_names(&l);
 	*ret = l;
 	return 0;
-}
-
-static bool org_ok(const char *s)
-{
-	size_t n = strlen(s);
-	if (!n || n > 31 || s[0] < 'a' || s[0] > 'z')
-		return false;
-	return strspn(s, "abcdefghijklmnopqrstuvwxyz0123456789_") == n;
 }
 
 static int parse_aggregates(struct parser *p, uint32_t *uses)
@@ -251,7 +240,7 @@ static int parse_to(struct parser *p, struct ent_grant *g)
 		return next(p);
 	ENT_TRY(take_names(p, "ANY or organisations", &l));
 	for (size_t i = 0; i < l.n; i++)
-		if (!org_ok(l.at[i])) {
+		if (!ent_grant_org_ok(l.at[i])) {
 			ent_fail(p->err, ENT_EUSAGE, "'%.60s' is not the name of an organisation", l.at[i]);
 			return ent_why(p->err, "names start with a letter and have at most 31 lower-case letters, digits and underscores");
 		}
@@ -330,9 +319,9 @@ static const struct condition {
 	const char *word;
 	int (*parse)(struct parser *p, struct ent_grant *g);
 	bool deny; /* may stand on a DENY */
-} CONDITIONS[] = { { "to", parse_to, true },         { "for", parse_for, true },           { "until", parse_until, true },
-		   { "min", parse_min_group, false }, { "uses", parse_uses_max, false },    { "leak", parse_leak, false },
-		   { "with", parse_with, false },    { "require", parse_require, false },  { "noise", parse_later, false },
+} CONDITIONS[] = { { "to", parse_to, true },          { "for", parse_for, true },          { "until", parse_until, true },
+		   { "min", parse_min_group, false }, { "uses", parse_uses_max, false },   { "leak", parse_leak, false },
+		   { "with", parse_with, false },     { "require", parse_require, false }, { "noise", parse_later, false },
 		   { "budget", parse_later, false } };
 
 static int parse_condition(struct parser *p, struct ent_grant *g)

@@ -30,7 +30,7 @@ struct ent_policy_selection {
 	const char *org, *table; /* T */
 	uint64_t version;        /* of T */
 	const char *rows;        /* canonical FROM, joins, conditions, versions and commitments: equal text = same selection */
-	const char *group;       /* canonical GROUP BY; "" for none */
+	const char *group;       /* canonical GROUP BY, keys sorted; "" for none. Label codes are built in this order: see group_order */
 	const char **columns;    /* columns of T that are opened through it, sorted */
 	size_t n_columns;
 	bool counts;                   /* COUNT(*), COUNT(x) or AVG opened over it */
