@@ -106,7 +106,7 @@ show registry grant 'GRANT AGGREGATE(count) ON planes(tailnum) TO hudson'
 
 title "Average departure delay by wind and manufacturer, under secure computation"
 at hudson query "$main_question" --format csv -o "$dir/joint.csv" --receipt "$dir/receipt.txt" --stats 2>"$dir/stats.txt"
-head -8 "$dir/joint.csv" | column -s, -t
+head -8 "$dir/joint.csv" | tr -d '\r' | column -s, -t
 say "... $(($(wc -l <"$dir/joint.csv") - 1)) groups; groups of fewer than 10 planes or 10 weather hours never left the computation"
 cat "$dir/stats.txt"
 
@@ -116,10 +116,10 @@ FROM '$data/flights.parquet' f JOIN (SELECT *, row_number() OVER () AS rowid FRO
 JOIN '$data/planes.parquet' p ON f.tailnum = p.tailnum)
 SELECT wind_mph, manufacturer, AVG(dep_delay) AS avg_delay_min, COUNT(*) AS flights FROM rows
 GROUP BY 1, 2 HAVING count(DISTINCT tailnum) >= 10 AND count(DISTINCT hour) >= 10 ORDER BY 1, 2" >"$dir/pooled.csv"
-if cmp -s "$dir/joint.csv" "$dir/pooled.csv"; then
-	echo "equal: $(wc -l <"$dir/joint.csv") lines, byte for byte"
+if diff --strip-trailing-cr -q "$dir/joint.csv" "$dir/pooled.csv" >/dev/null; then
+	echo "equal: all $(wc -l <"$dir/joint.csv") lines, to the last digit"
 else
-	diff "$dir/joint.csv" "$dir/pooled.csv" | head -20
+	diff --strip-trailing-cr "$dir/joint.csv" "$dir/pooled.csv" | head -20
 	echo "demo: the joint answer differs from the pooled one" >&2
 	exit 1
 fi

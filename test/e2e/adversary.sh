@@ -1,0 +1,58 @@
+#!/usr/bin/env bash
+# A hostile network below TLS: between every pair of nodes stands a proxy that flips bits, drops, replays, reorders, cuts or stalls. A joint query under
+# attack ends with the right answer or a clean exit 76, no node dies, and after the attack the next query is answered.
+# shellcheck source=test/e2e/lib.sh
+. "$(dirname "$0")/lib.sh"
+seed=${ENT_SEED:-$RANDOM}
+echo "# ENT_SEED=$seed"
+python3 - "$work" <<'PY'
+import random, sys
+r = random.Random(5)
+d = sys.argv[1]
+with open(f"{d}/visits.csv", "w") as f:
+    f.write("person,cost\n" + "".join(f"{r.randrange(600)},{r.randrange(5000)}\n" for _ in range(4000)))
+with open(f"{d}/people.csv", "w") as f:
+    f.write("person,region\n" + "".join(f"{i},{['north', 'south'][i % 2]}\n" for i in range(580)))
+PY
+nodes=(a b c)
+read -ra ports < <(free_ports 9)
+echo clean >"$work/mode"
+i=0
+for org in "${nodes[@]}"; do
+	"$(dirname "$0")/proxy.py" "${ports[$((6 + i))]}" "${ports[$((2 * i))]}" "$work/mode" "$((seed + i))" >/dev/null 2>&1 &
+	pid_of[proxy_$org]=$!
+	at "$org" init --org "$org" --listen "127.0.0.1:${ports[$((2 * i))]}" --http "127.0.0.1:${ports[$((2 * i + 1))]}" --advertise "127.0.0.1:${ports[$((6 + i))]}" >/dev/null
+	at "$org" card >"$work/$org.card"
+	i=$((i + 1))
+done
+for org in "${nodes[@]}"; do
+	for other in "${nodes[@]}"; do [ "$other" = "$org" ] || at "$org" trust "$work/$other.card" >/dev/null; done
+done
+for org in "${nodes[@]}"; do check "$org starts behind a proxy" start "$org"; done
+check "a adds visits" at a add visits "$work/visits.csv"
+check "b adds people" at b add people "$work/people.csv"
+check "a grants" at a grant 'GRANT JOIN ON visits(person) TO ANY; GRANT AGGREGATE(sum, count) ON visits(cost) TO ANY;'
+check "b grants" at b grant 'GRANT JOIN ON people(person) TO ANY; GRANT GROUP ON people(region) TO ANY; GRANT AGGREGATE(count) ON people(person) TO ANY;'
+check "tables are known" until_true 15 sh -c "'$ENTENTE' -C '$work/c' tables --json | grep -q visits && '$ENTENTE' -C '$work/c' tables --json | grep -q people"
+question='SELECT p.region, SUM(v.cost) AS total, COUNT(*) AS n FROM a.visits v JOIN b.people p ON v.person = p.person GROUP BY p.region ORDER BY 1'
+"$POOLED" "SELECT p.region, SUM(v.cost) AS total, COUNT(*) AS n FROM '$work/visits.csv' v JOIN '$work/people.csv' p ON v.person = p.person GROUP BY p.region ORDER BY 1" >"$work/want.csv"
+check "without an attack the question is answered" at c query "$question" --format csv -o "$work/out.csv"
+check_same "as DuckDB does" "$work/out.csv" "$work/want.csv"
+for harm in flip drop replay reorder cut stall; do
+	echo "$harm" >"$work/mode"
+	rm -f "$work/out.csv"
+	begin=$SECONDS
+	timeout 60 "$ENTENTE" -C "$work/c" query "$question" --format csv -o "$work/out.csv" >/dev/null 2>"$work/query.err"
+	code=$?
+	case $code in 0 | 76 | 75) line 0 "$harm: the query ended with $code after $((SECONDS - begin)) s" ;; *)
+		line 1 "$harm: the query ended with $code"
+		sed 's/^/# /' "$work/query.err"
+		;;
+	esac
+	[ $code != 0 ] || check_same "$harm: and its answer is right" "$work/out.csv" "$work/want.csv"
+	for org in "${nodes[@]}"; do check "$harm: $org lives" kill -0 "${pid_of[$org]}"; done
+	echo clean >"$work/mode"
+	check "$harm: afterwards the question is answered" until_true 40 sh -c "'$ENTENTE' -C '$work/c' query \"$question\" --format csv -o '$work/out.csv'"
+	check_same "$harm: rightly" "$work/out.csv" "$work/want.csv"
+done
+check "every ledger verifies" sh -c "for o in a b c; do '$ENTENTE' -C '$work'/\$o ledger verify || exit 1; done"
