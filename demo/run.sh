@@ -106,7 +106,7 @@ show registry grant 'GRANT AGGREGATE(count) ON planes(tailnum) TO hudson'
 
 title "Average departure delay by wind and manufacturer, under secure computation"
 at hudson query "$main_question" --format csv -o "$dir/joint.csv" --receipt "$dir/receipt.txt" --stats 2>"$dir/stats.txt"
-head -8 "$dir/joint.csv" | tr -d '\r' | column -s, -t
+head -8 "$dir/joint.csv" | tr -d '\r"' | awk -F, '{ printf "%8s  %-28s %22s %8s\n", $1, $2, $3, $4 }'
 say "... $(($(wc -l <"$dir/joint.csv") - 1)) groups; groups of fewer than 10 planes or 10 weather hours never left the computation"
 cat "$dir/stats.txt"
 

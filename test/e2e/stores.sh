@@ -32,7 +32,8 @@ db.commit()
 PY
 check "PostgreSQL starts" "$servers/postgres.sh" start "$pg" "$pg_port"
 printf test >"$work/password"
-PGPASSWORD=test psql -q -h 127.0.0.1 -p "$pg_port" -U test test >/dev/null <<SQL
+export PGPASSWORD=test
+psql -q -h 127.0.0.1 -p "$pg_port" -U test test >/dev/null <<SQL
 CREATE TABLE visits (id int PRIMARY KEY, person int NOT NULL, day date NOT NULL, cost numeric(12,2));
 \\copy visits FROM '$work/visits.csv' CSV HEADER
 SQL
