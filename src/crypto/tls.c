@@ -91,12 +91,15 @@ static int select_alpn(SSL *ssl, const unsigned char **out, unsigned char *out_l
 	return SSL_TLSEXT_ERR_OK;
 }
 
+/* OpenSSL's macros take text they only read through a pointer that is not const. */
+static char *unconst(const char *text) { return (char *)(uintptr_t)text; }
+
 static bool context_setup(struct ent_tls_identity *id)
 {
 	SSL_CTX *c = id->ctx = SSL_CTX_new(TLS_method());
 	if (!c || !SSL_CTX_set_min_proto_version(c, TLS1_3_VERSION) || !SSL_CTX_set_max_proto_version(c, TLS1_3_VERSION) ||
-	    !SSL_CTX_set_ciphersuites(c, "TLS_AES_128_GCM_SHA256:TLS_CHACHA20_POLY1305_SHA256") || !SSL_CTX_set1_groups_list(c, "X25519") ||
-	    !SSL_CTX_set1_sigalgs_list(c, "ed25519") || !SSL_CTX_use_certificate(c, id->cert) || !SSL_CTX_use_PrivateKey(c, id->key) ||
+	    !SSL_CTX_set_ciphersuites(c, "TLS_AES_128_GCM_SHA256:TLS_CHACHA20_POLY1305_SHA256") || !SSL_CTX_set1_groups_list(c, unconst("X25519")) ||
+	    !SSL_CTX_set1_sigalgs_list(c, unconst("ed25519")) || !SSL_CTX_use_certificate(c, id->cert) || !SSL_CTX_use_PrivateKey(c, id->key) ||
 	    !SSL_CTX_set_num_tickets(c, 0) || SSL_CTX_set_alpn_protos(c, (const unsigned char *)ALPN, sizeof ALPN - 1))
 		return false;
 	SSL_CTX_set_options(c, SSL_OP_NO_TICKET | SSL_OP_NO_RENEGOTIATION | SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_NO_COMPRESSION);
