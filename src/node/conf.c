@@ -1,6 +1,6 @@
 #include "node/conf.h"
 
-#include <stdlib.h>
+#include "ledger/entry.h"
 
 enum conf_check { CHECK_org, CHECK_address, CHECK_flag, CHECK_count, CHECK_level };
 
@@ -13,14 +13,6 @@ static const struct conf_row {
 	ENT_CONF_MAP(CONF_ROW)
 #undef CONF_ROW
 };
-
-bool ent_org_valid(const char *org)
-{
-	size_t n = strlen(org);
-	if (n < 1 || n > 31 || org[0] < 'a' || org[0] > 'z')
-		return false;
-	return strspn(org, "abcdefghijklmnopqrstuvwxyz0123456789_") == n;
-}
 
 bool ent_address_split(const char *address, char ret_host[256], uint16_t *ret_port)
 {

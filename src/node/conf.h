@@ -44,8 +44,6 @@ int64_t ent_conf_int(const struct ent_conf *conf, enum ent_conf_key key);
 bool ent_conf_yes(const struct ent_conf *conf, enum ent_conf_key key);
 int ent_conf_json(const struct ent_conf *conf, json_t **ret, struct ent_err *err); /* [{key, value, default, help}] */
 
-/* org: [a-z][a-z0-9_]{0,30}. */
-bool ent_org_valid(const char *org);
 /* HOST:PORT or [V6]:PORT; port_optional also takes HOST alone. wildcard: 0.0.0.0, ::, * as host. */
 bool ent_address_split(const char *address, char ret_host[256], uint16_t *ret_port /* 0: none */);
 bool ent_address_wildcard(const char *host);

@@ -18,12 +18,16 @@ static const char *const schema[] = {
 	"CREATE TABLE member(org TEXT PRIMARY KEY, card BLOB NOT NULL, version INTEGER NOT NULL, entry INTEGER NOT NULL, gone INTEGER NOT NULL) WITHOUT ROWID;"
 	/* signed entries that others must know: own and of peers; at = index in the owner's log */
 	"CREATE TABLE fact(org TEXT NOT NULL, at INTEGER NOT NULL, type TEXT NOT NULL, sha BLOB NOT NULL, dsse BLOB NOT NULL, PRIMARY KEY(org, at)) WITHOUT ROWID;"
+	/* sign keys of members we ever accepted: old entries stay checkable */
+	"CREATE TABLE member_key(keyid BLOB PRIMARY KEY, org TEXT NOT NULL, pub BLOB NOT NULL) WITHOUT ROWID;"
 	/* how far we hold each peer's facts: all below size */
-	"CREATE TABLE fact_size(org TEXT PRIMARY KEY, size INTEGER NOT NULL) WITHOUT ROWID;"
+	"CREATE TABLE fact_size(org TEXT PRIMARY KEY, size INTEGER NOT NULL, uses TEXT NOT NULL) WITHOUT ROWID;"
 	/* own sources: private */
 	"CREATE TABLE source(name TEXT PRIMARY KEY, spec TEXT NOT NULL) WITHOUT ROWID;"
 	/* USES debits of own grants, one row per run and grant */
 	"CREATE TABLE used(grant_at INTEGER NOT NULL, run_at INTEGER NOT NULL, PRIMARY KEY(grant_at, run_at)) WITHOUT ROWID;"
+	/* own grants that our decision on a job named */
+	"CREATE TABLE job_grant(job TEXT NOT NULL, grant_at INTEGER NOT NULL, PRIMARY KEY(job, grant_at)) WITHOUT ROWID;"
 	/* jobs we take part in */
 	"CREATE TABLE job(id TEXT PRIMARY KEY, time INTEGER NOT NULL, state TEXT NOT NULL, requester TEXT NOT NULL, request BLOB NOT NULL, content BLOB NOT NULL,"
 	" salt BLOB NOT NULL, attempt INTEGER NOT NULL, info TEXT NOT NULL) WITHOUT ROWID;"

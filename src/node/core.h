@@ -1,0 +1,154 @@
+/* Inside of the node: the struct and what its files offer each other. Nobody outside src/node includes this. */
+#ifndef ENT_NODE_CORE_H
+#define ENT_NODE_CORE_H
+#include "crypto/hash.h"
+#include "crypto/secret.h"
+#include "ledger/card.h"
+#include "ledger/content.h"
+#include "ledger/cosign.h"
+#include "ledger/ledger.h"
+#include "ledger/witness.h"
+#include "node/conf.h"
+#include "node/db.h"
+#include "node/node.h"
+
+#define ENT_MEMBERS_MAX 64
+#define ENT_SKEW_MAX_MS 120000
+
+struct ent_member {
+	struct ent_card card;
+	uint64_t entry; /* of our ledger: where the card was pinned */
+	bool up;
+	char software[48];
+	int64_t skew_ms;
+	bool skew_known;
+	uint64_t facts_size; /* we hold all their facts below this index of their log */
+	uint64_t heard_ms;   /* monotonic: last message */
+	uint64_t wanted_ms;  /* monotonic: when we last asked for facts */
+};
+
+struct ent_waiter { /* a reply that comes later */
+	struct ent_waiter *next;
+	struct ent_reply *reply;
+	uint64_t deadline_ms;
+	char job[17];  /* verbs job and result: whose */
+	uint64_t seen; /* verb job: answered when the job's counter differs */
+	bool receipt;  /* verb result, part receipt: answered when all evidence is here */
+};
+
+struct ent_job;
+struct ent_adding;
+struct ent_refused {
+	uint8_t pub[32];
+	uint64_t at_ms;
+};
+
+struct ent_node {
+	struct ent_node_env env;
+	struct ent_conf conf;
+	struct ent_file *lock;
+	uint8_t *seeds; /* ENT_KEY_USES * 32, secret memory */
+	struct ent_signer signer[ENT_KEY_USES];
+	struct ent_card card;
+	struct ent_buf card_text; /* our envelope */
+	struct ent_db *db;
+	struct ent_ledger *ledger;
+	struct ent_content content;
+	struct ent_witness_config witness_config;
+	struct ent_witness *witness;
+	struct ent_cosign_config cosign_config;
+	struct ent_cosign *cosign;
+	uint64_t served_size; /* size of the last published and witnessed checkpoint */
+	struct ent_member members[ENT_MEMBERS_MAX];
+	size_t n_members;
+	struct ent_waiter *waiters;
+	struct ent_adding *addings; /* tables being probed */
+	struct ent_job *jobs;       /* in memory: every job that has not ended, and lately ended ones; by (time, id) */
+	uint64_t next_probe;
+	uint64_t uses_counter; /* changes when a debit changed what peers should know */
+	struct ent_refused refused[16];
+	size_t n_refused;
+	bool broken; /* an own write failed: nothing is acknowledged until the node is opened again */
+	bool closing;
+	unsigned cosigned, witnesses; /* of the last round */
+	bool quorum;
+	int64_t alone_since_ms; /* UTC: about when the last cosignature came */
+	uint64_t beat_ms;
+};
+
+/* ---- open.c ---- */
+/* Appends one entry of ours and applies it to node.db. After 0 it is durable. */
+int ent_node_append(struct ent_node *n, int type, const json_t *fields, uint64_t *ret_at, struct ent_err *err);
+/* The same for ready-made envelopes (request of another org, run). */
+int ent_node_append_envelope(struct ent_node *n, struct ent_bytes envelope, uint64_t *ret_at, struct ent_err *err);
+int64_t ent_node_utc(const struct ent_node *n);
+uint64_t ent_node_mono(const struct ent_node *n);
+int ent_node_random(const struct ent_node *n, void *out, size_t len, struct ent_err *err);
+
+/* ---- apply.c: the ledger is the truth, node.db follows it ---- */
+int ent_apply_all(struct ent_node *n, struct ent_err *err); /* from where node.db stands to the end of the ledger */
+
+/* ---- keys.c ---- */
+int ent_keys_make(const struct ent_node_env *env, uint8_t *seeds /* ENT_KEY_USES * 32 */, struct ent_err *err); /* draws and stores */
+int ent_keys_read(const struct ent_node_env *env, uint8_t *seeds, struct ent_err *err);
+
+/* ---- members.c ---- */
+struct ent_member *ent_member_find(struct ent_node *n, const char *org); /* NULL: not a member; never ourselves */
+int ent_members_load(struct ent_node *n, struct ent_err *err);           /* from node.db, then effects: pins, witnesses */
+/* A card came from that peer itself (gossip): same = nothing, rightful next version = accepted, anything else = refused and entered as alarm. */
+void ent_member_gossip(struct ent_node *n, struct ent_member *m, const char *envelope);
+bool ent_member_key(struct ent_node *n, const uint8_t keyid[ENT_HASH_BYTES], uint8_t ret_pub[ENT_PUB_BYTES]); /* sign keys of members and own */
+/* Checks that the envelope is signed by exactly the current sign key (or an earlier accepted one) of org. */
+int ent_member_signed(struct ent_node *n, const char *org, const struct ent_dsse *d, struct ent_err *err);
+void ent_alarm(struct ent_node *n, const char *kind, const char *org, json_t *more /* taken, may be NULL */);
+
+/* ---- facts.c: register, grant, revoke, member entries that others need ---- */
+void ent_facts_push(struct ent_node *n); /* tells all peers what is new */
+void ent_facts_send(struct ent_node *n, struct ent_member *m, uint64_t from);
+void ent_facts_want(struct ent_node *n, struct ent_member *m);
+void ent_facts_receive(struct ent_node *n, struct ent_member *m, const json_t *msg);
+bool ent_fact_type(int type);
+int ent_fact_store(struct ent_node *n, const char *org, uint64_t at, int type, const struct ent_dsse *d, struct ent_bytes envelope,
+		   struct ent_err *err);
+uint64_t ent_facts_held(struct ent_node *n, const char *org); /* own org: ledger size */
+
+/* ---- peer.c ---- */
+void ent_peer_send(struct ent_node *n, const char *org, json_t *msg /* taken */);
+void ent_peer_hello(struct ent_node *n, struct ent_member *m);
+
+/* ---- duty.c: batches, witnesses, cross references ---- */
+int ent_duty_open(struct ent_node *n, struct ent_err *err);
+void ent_duty_close(struct ent_node *n);
+void ent_duty_members(struct ent_node *n); /* witnesses follow the member list */
+uint64_t ent_duty_tick(struct ent_node *n);
+/* Ends the batch now; on success witnesses are being asked. */
+void ent_duty_publish(struct ent_node *n);
+/* ENT_EAGAIN when no witness cosigned for longer than the configured period: widening grants and jobs stop. */
+int ent_duty_not_alone(struct ent_node *n, struct ent_err *err);
+
+/* ---- verbs.c ---- */
+typedef void (*ent_verb_fn)(struct ent_node *n, const json_t *args, struct ent_reply *reply);
+void ent_reply_ok(struct ent_reply *r, json_t *answer /* taken; NULL: {} */);
+void ent_reply_err(struct ent_reply *r, const struct ent_err *err);
+struct ent_waiter *ent_waiter_add(struct ent_node *n, struct ent_reply *reply, uint32_t wait_ms); /* NULL: answered with ENT_ENOMEM */
+/* Text argument; "" when absent and optional. Failure was replied. */
+bool ent_arg_text(const json_t *args, const char *key, bool needed, const char **ret, struct ent_reply *reply);
+void ent_waiters_tick(struct ent_node *n);
+bool ent_waiter_ready(struct ent_node *n, const struct ent_waiter *w); /* jobs.c */
+void ent_waiter_answer(struct ent_node *n, struct ent_waiter *w);
+void ent_waiters_drop(struct ent_node *n);
+
+void ent_verb_status(struct ent_node *n, const json_t *args, struct ent_reply *reply);
+void ent_verb_card(struct ent_node *n, const json_t *args, struct ent_reply *reply);
+void ent_verb_trust(struct ent_node *n, const json_t *args, struct ent_reply *reply);
+void ent_verb_untrust(struct ent_node *n, const json_t *args, struct ent_reply *reply);
+void ent_verb_members(struct ent_node *n, const json_t *args, struct ent_reply *reply);
+void ent_verb_config(struct ent_node *n, const json_t *args, struct ent_reply *reply);
+void ent_verb_doctor(struct ent_node *n, const json_t *args, struct ent_reply *reply);
+void ent_verb_ledger_list(struct ent_node *n, const json_t *args, struct ent_reply *reply);
+void ent_verb_ledger_blocks(struct ent_node *n, const json_t *args, struct ent_reply *reply);
+void ent_verb_ledger_show(struct ent_node *n, const json_t *args, struct ent_reply *reply);
+void ent_verb_ledger_prove(struct ent_node *n, const json_t *args, struct ent_reply *reply);
+void ent_verb_ledger_verify(struct ent_node *n, const json_t *args, struct ent_reply *reply);
+void ent_verb_ledger_note(struct ent_node *n, const json_t *args, struct ent_reply *reply);
+#endif
