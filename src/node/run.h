@@ -29,6 +29,7 @@ struct ent_probe {
 	size_t n_hidden;
 	const char *const *keys; /* declared keys, "a,b"; their uniqueness is checked on the whole table */
 	size_t n_keys;
+	uint8_t salt[32]; /* of the commitment to the rows */
 };
 
 struct ent_probe_column {
@@ -49,6 +50,7 @@ struct ent_probe_facts {
 	const char *const *skipped; /* "name: why" for columns whose type no joint query knows */
 	size_t n_skipped;
 	const char *version; /* the store's own mark of content, may be "" */
+	uint8_t rows_sha256[32]; /* SHA-256(salt, canonical schema, canonical rows in the store's order) */
 };
 
 struct ent_run_table { /* an own table that takes part */
