@@ -2,7 +2,7 @@
  * without it is none, so a crash in the middle leaves nothing that pretends to be one. */
 #include "node/core.h"
 
-#define LISTEN_DEFAULT "0.0.0.0:7100"
+#define LISTEN_DEFAULT "127.0.0.1:7100"
 
 static int set_text(struct ent_conf *conf, const json_t *args, const char *key, struct ent_err *err)
 {
