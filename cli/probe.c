@@ -73,6 +73,7 @@ struct probe_state {
 	struct ent_probe_column *columns;
 	size_t n_columns;
 	struct hash_set *texts; /* per column */
+	bool *nulls;            /* per column: NULL in some row */
 	struct key *keys;
 	size_t n_keys;
 	uint8_t salt[16];
@@ -113,7 +114,7 @@ static int profile_value(struct probe_state *s, size_t c, const struct ent_view 
 {
 	struct ent_probe_column *column = &s->columns[c];
 	if (ent_view_null(v, row)) {
-		column->nullable = true;
+		s->nulls[c] = true;
 		return 0;
 	}
 	column->has_values = true;
@@ -279,7 +280,7 @@ static void add_pairs(struct probe_state *s)
 {
 	for (size_t i = 0; i < s->n_columns; i++)
 		for (size_t j = i + 1; j < s->n_columns; j++)
-			if (keyable(s->columns[i].type) && keyable(s->columns[j].type) && !s->columns[i].nullable && !s->columns[j].nullable)
+			if (keyable(s->columns[i].type) && keyable(s->columns[j].type) && !s->nulls[i] && !s->nulls[j])
 				key_add(s, (struct key){ .columns = { (uint16_t)i, (uint16_t)j }, .n = 2 });
 }
 
@@ -344,7 +345,8 @@ static int probe_all(struct probe_state *s, struct ent_opened *o, const struct e
 	ENT_TRY(choose_columns(s, p, &schema, facts, err));
 	s->texts = ENT_NEWS(s->arena, s->n_columns, struct hash_set);
 	s->keys = ENT_NEWS(s->arena, KEYS_MAX, struct key);
-	if (!s->texts || !s->keys)
+	s->nulls = ENT_NEWS(s->arena, s->n_columns, bool);
+	if (!s->texts || !s->keys || !s->nulls)
 		return ent_nomem(err);
 	ENT_TRY(add_keys(s, p, &schema, err));
 	ENT_TRY(pass(s, o, p->source.object, true, err));

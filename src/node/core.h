@@ -38,10 +38,6 @@ struct ent_waiter { /* a reply that comes later */
 
 struct ent_job;
 struct ent_adding;
-struct ent_refused {
-	uint8_t pub[32];
-	uint64_t at_ms;
-};
 
 struct ent_node {
 	struct ent_node_env env;
@@ -66,8 +62,7 @@ struct ent_node {
 	struct ent_job *jobs;       /* in memory: every job that has not ended, and lately ended ones; by (time, id) */
 	uint64_t next_probe;
 	uint64_t uses_counter; /* changes when a debit changed what peers should know */
-	struct ent_refused refused[16];
-	size_t n_refused;
+	uint64_t refused_ms; /* monotonic: last alarm about a refused connection; 0: none */
 	bool broken; /* an own write failed: nothing is acknowledged until the node is opened again */
 	bool closing;
 	unsigned cosigned, witnesses; /* of the last round */

@@ -70,9 +70,9 @@ void ent_node_http(struct ent_node *node, const struct ent_http_request *request
 void ent_node_peer_up(struct ent_node *node, const char *org);
 void ent_node_peer_down(struct ent_node *node, const char *org);
 void ent_node_peer_message(struct ent_node *node, const char *org, struct ent_bytes message);
-/* A connection was refused: the key is unknown, or not the one pinned. org: the name it claimed, may be "". Logged and entered as alarm (at most one
- * per minute and key). */
-void ent_node_peer_refused(struct ent_node *node, const char *org, const uint8_t tls_pub[32]);
+/* A connection was refused: its key is unknown, or not the one pinned. org: the name it claimed, may be ""; text: address and key. Logged, and
+ * entered as alarm (at most one per minute). */
+void ent_node_peer_refused(struct ent_node *node, const char *org, const char *text);
 
 /* Time passes: batches, checkpoints, witnesses, heartbeats, deadlines. Returns the monotonic ms at which it wants to be called again. */
 uint64_t ent_node_tick(struct ent_node *node);
@@ -82,9 +82,9 @@ void ent_node_probed(struct ent_node *node, uint64_t probe, const struct ent_pro
 void ent_node_run_progress(struct ent_node *node, const char *job, uint32_t attempt, const struct ent_run_progress *progress);
 /* Before the first opening: 0 = the `open` entry is durable, openings may start. labels: canonical JSON array of what opens. */
 int ent_node_run_before_open(struct ent_node *node, const char *job, uint32_t attempt, const json_t *labels, struct ent_err *err);
-/* Before an output component is sent to the requester: 0 = the `output` entry with this salted hash is durable. */
-int ent_node_run_before_output(struct ent_node *node, const char *job, uint32_t attempt, const char *component, const uint8_t sha256[32],
-			       struct ent_err *err);
+/* Before an output component is sent to the requester: 0 = the `output` entry with this commitment SHA-256(salt, bytes) is durable. */
+int ent_node_run_before_output(struct ent_node *node, const char *job, uint32_t attempt, const char *component, const uint8_t salt[32],
+			       const uint8_t commitment[32], struct ent_err *err);
 /* The run ended here, well (err NULL) or not. result is lent. */
 void ent_node_run_ended(struct ent_node *node, const char *job, uint32_t attempt, const struct ent_run_result *result, const struct ent_err *err);
 #endif

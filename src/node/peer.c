@@ -112,21 +112,12 @@ void ent_node_peer_down(struct ent_node *node, const char *org)
 	ent_jobs_peer(node, org, false);
 }
 
-void ent_node_peer_refused(struct ent_node *node, const char *org, const uint8_t tls_pub[32])
+void ent_node_peer_refused(struct ent_node *node, const char *org, const char *text)
 {
 	uint64_t now = ent_node_mono(node);
-	char hex[65];
-	struct ent_refused *slot = &node->refused[node->n_refused % ENT_COUNT(node->refused)];
-	for (size_t i = 0; i < ENT_COUNT(node->refused); i++)
-		if (node->refused[i].at_ms && !memcmp(node->refused[i].pub, tls_pub, 32)) {
-			if (now - node->refused[i].at_ms < 60000)
-				return;
-			slot = &node->refused[i];
-		}
-	node->n_refused++;
-	memcpy(slot->pub, tls_pub, 32);
-	slot->at_ms = now + !now;
-	ent_hex(hex, tls_pub, 32);
-	ent_log(node->env.log, ENT_LOG_WARN, "peer-refused", "org=%s tls=%s", org, hex);
-	ent_alarm(node, "peer refused", ent_org_valid(org) ? org : "", json_pack("{s:s}", "tls", hex));
+	ent_log(node->env.log, ENT_LOG_WARN, "peer-refused", "org=%.31s why=\"%s\"", org, text);
+	if (node->refused_ms && now - node->refused_ms < 60000)
+		return;
+	node->refused_ms = now + !now;
+	ent_alarm(node, "peer refused", ent_org_valid(org) ? org : "", json_pack("{s:s}", "why", text));
 }

@@ -9,6 +9,7 @@
 struct ent_query;
 struct ent_decision;
 struct ent_joint_plan;
+struct ent_joint_guard_blob;
 
 struct ent_option_text { /* an option of `add` for the connector: --null NA */
 	const char *key, *value;
@@ -75,6 +76,8 @@ struct ent_run_spec {    /* lent until ent_node_run_ended of this attempt; immut
 	const char *format; /* requester: table, csv, json, arrow; what `rows` will be written in */
 	bool color;
 	uint8_t run_sha256[32]; /* of the `run` payload: job links are bound to it */
+	const struct ent_joint_guard_blob *guard; /* earlier jobs to compare with, oldest first */
+	size_t n_guard;
 };
 
 struct ent_run_progress {
@@ -83,11 +86,11 @@ struct ent_run_progress {
 };
 
 struct ent_run_result {        /* zero and NULL where this participant has none */
+	bool has_rows;
 	struct ent_bytes rows; /* requester: in the format asked */
 	uint64_t n_rows;
-	uint8_t result_sha256[32]; /* of the canonical result bytes, salted: in the `result` entry */
-	const json_t *opened;      /* requester: components, salts, opened labels; what R.opened holds */
-	const json_t *stats;       /* rounds, bytes sent, predicted and actual, seconds */
+	const json_t *stats;                       /* rounds, bytes sent, predicted and actual, seconds */
+	struct ent_bytes guard_public, guard_shares; /* compute parties: what later jobs are compared with */
 };
 
 struct ent_runner;
