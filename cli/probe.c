@@ -194,7 +194,8 @@ static int check_hidden(const struct ent_probe *p, const struct ArrowSchema *sch
 	return 0;
 }
 
-static int choose_columns(struct probe_state *s, const struct ent_probe *p, const struct ArrowSchema *schema, struct ent_probe_facts *facts, struct ent_err *err)
+static int choose_columns(struct probe_state *s, const struct ent_probe *p, const struct ArrowSchema *schema, struct ent_probe_facts *facts,
+			  struct ent_err *err)
 {
 	size_t n = (size_t)schema->n_children;
 	const char **skipped = (const char **)ent_arena_get(s->arena, n + 1, sizeof *skipped);
@@ -210,7 +211,9 @@ static int choose_columns(struct probe_state *s, const struct ent_probe *p, cons
 			skipped[facts->n_skipped++] = ent_arena_printf(s->arena, "%s: %s", f.name, f.unsupported);
 			continue;
 		}
-		s->columns[s->n_columns++] = (struct ent_probe_column){ .name = ent_arena_dup(s->arena, f.name), .native = ent_arena_dup(s->arena, f.native), .type = f.type, .nullable = f.nullable };
+		s->columns[s->n_columns++] = (struct ent_probe_column){
+			.name = ent_arena_dup(s->arena, f.name), .native = ent_arena_dup(s->arena, f.native), .type = f.type, .nullable = f.nullable
+		};
 	}
 	facts->skipped = skipped;
 	return s->n_columns ? 0 : ent_fail(err, ENT_EDATA, "the source has no column that a joint query can use");
@@ -322,7 +325,8 @@ static int give_keys(struct probe_state *s, struct ent_probe_facts *facts, struc
 	for (size_t i = 0; i < s->n_keys; i++) {
 		struct key *k = &s->keys[i];
 		if (k->declared && !k->alive)
-			return ent_fail(err, ENT_EDATA, "the declared key is not unique, or NULL in some row (column %s ...)", s->columns[k->columns[0]].name);
+			return ent_fail(err, ENT_EDATA, "the declared key is not unique, or NULL in some row (column %s ...)",
+					s->columns[k->columns[0]].name);
 		if (!k->alive || !s->rows)
 			continue;
 		uint16_t *columns = ENT_NEWS(s->arena, k->n, uint16_t);
@@ -418,7 +422,8 @@ struct ent_probe *ent_probe_copy(struct ent_arena *arena, const struct ent_probe
 		return NULL;
 	*c = *p;
 	for (size_t i = 0; i < p->source.n_options; i++)
-		options[i] = (struct ent_option_text){ ent_arena_dup(arena, p->source.options[i].key), ent_arena_dup(arena, p->source.options[i].value) };
+		options[i] =
+			(struct ent_option_text){ ent_arena_dup(arena, p->source.options[i].key), ent_arena_dup(arena, p->source.options[i].value) };
 	c->source.options = options;
 	c->source.url = ent_arena_dup(arena, p->source.url);
 	c->source.object = ent_arena_dup(arena, p->source.object);

@@ -134,7 +134,10 @@ struct run_task {
 
 static bool run_cancelled(void *self) { return atomic_load(&((struct run_task *)self)->cancelled); }
 
-static int run_random(struct run_task *t, void *out, size_t len, struct ent_err *err) { return t->runner->o.random->fill(t->runner->o.random, out, len, err); }
+static int run_random(struct run_task *t, void *out, size_t len, struct ent_err *err)
+{
+	return t->runner->o.random->fill(t->runner->o.random, out, len, err);
+}
 
 static int run_link(void *self, const char *org, const char *name, struct ent_link **ret, struct ent_err *err)
 {
@@ -188,8 +191,8 @@ static int run_source(void *self, const struct ent_table *const *tables, size_t 
 	return ent_local_begin(t->runner->sources, own, n, &t->local, &ret->dialect, &ret->relations, err);
 }
 
-static int run_local(void *self, const struct ent_table *const *tables, size_t n_tables, const char *sql, const struct ent_param *params, size_t n_params,
-		     struct ArrowArrayStream *ret, struct ent_err *err)
+static int run_local(void *self, const struct ent_table *const *tables, size_t n_tables, const char *sql, const struct ent_param *params,
+		     size_t n_params, struct ArrowArrayStream *ret, struct ent_err *err)
 {
 	struct run_task *t = self;
 	(void)tables;
@@ -233,7 +236,9 @@ static void hook_run(void *arg)
 
 static int hook_ask(struct run_task *t, const uint8_t *salt, const uint8_t *commitment, struct ent_err *err)
 {
-	struct hook h = { .task = t, .salt = salt, .commitment = commitment, .lock = PTHREAD_MUTEX_INITIALIZER, .answered = PTHREAD_COND_INITIALIZER, .err = err };
+	struct hook h = {
+		.task = t, .salt = salt, .commitment = commitment, .lock = PTHREAD_MUTEX_INITIALIZER, .answered = PTHREAD_COND_INITIALIZER, .err = err
+	};
 	if (ent_queue_post(t->runner->o.queue, hook_run, &h))
 		return ent_fail(err, ENT_ECANCELLED, "the node is stopping");
 	pthread_mutex_lock(&h.lock);
@@ -311,18 +316,29 @@ static int write_rows(struct run_task *t, struct ent_err *err)
 static void put_stats(struct run_task *t)
 {
 	const struct ent_joint_stats *s = &t->result.stats;
-	t->stats = json_pack("{s:I,s:I,s:I,s:I,s:I,s:I,s:I}", "rounds", (json_int_t)s->rounds, "bytes_sent", (json_int_t)s->bytes_sent, "rounds_predicted",
-			     (json_int_t)s->rounds_predicted, "bytes_predicted", (json_int_t)s->bytes_predicted, "bytes_mean", (json_int_t)s->bytes_mean, "bytes_sd",
-			     (json_int_t)s->bytes_sd, "groups_released", (json_int_t)s->groups_released);
+	t->stats = json_pack("{s:I,s:I,s:I,s:I,s:I,s:I,s:I}", "rounds", (json_int_t)s->rounds, "bytes_sent", (json_int_t)s->bytes_sent,
+			     "rounds_predicted", (json_int_t)s->rounds_predicted, "bytes_predicted", (json_int_t)s->bytes_predicted, "bytes_mean",
+			     (json_int_t)s->bytes_mean, "bytes_sd", (json_int_t)s->bytes_sd, "groups_released", (json_int_t)s->groups_released);
 }
 
 static int run_joint(struct run_task *t, struct ent_err *err)
 {
 	const struct ent_run_spec *spec = t->spec;
-	struct ent_joint_env env = { .self = t, .org = spec->self, .attempt = spec->attempt, .pool = t->runner->pool, .memory_max = t->runner->o.memory_bytes,
-				     .link = run_link, .random = t->runner->o.random, .source = run_source, .local = run_local, .before_open = run_before_open,
-				     .before_output = run_before_output, .progress = run_progress, .cancelled = run_cancelled,
-				     .guard = spec->guard, .n_guard = spec->n_guard };
+	struct ent_joint_env env = { .self = t,
+				     .org = spec->self,
+				     .attempt = spec->attempt,
+				     .pool = t->runner->pool,
+				     .memory_max = t->runner->o.memory_bytes,
+				     .link = run_link,
+				     .random = t->runner->o.random,
+				     .source = run_source,
+				     .local = run_local,
+				     .before_open = run_before_open,
+				     .before_output = run_before_output,
+				     .progress = run_progress,
+				     .cancelled = run_cancelled,
+				     .guard = spec->guard,
+				     .n_guard = spec->n_guard };
 	(void)ent_unhex(env.job_id, sizeof env.job_id, spec->job, 16);
 	ENT_TRY(ent_joint_run(spec->plan, &env, &t->result, err));
 	put_stats(t);
@@ -343,8 +359,12 @@ static void run_tell(void *arg)
 	struct run_task *t = arg;
 	struct thread_runner *r = t->runner;
 	struct ent_node *node = *r->o.node;
-	struct ent_run_result result = { .rows = ent_buf_bytes(&t->rows), .has_rows = t->result.has_rows, .n_rows = t->n_rows, .stats = t->stats,
-					 .guard_public = ent_buf_bytes(&t->result.guard_public), .guard_shares = ent_buf_bytes(&t->result.guard_shares) };
+	struct ent_run_result result = { .rows = ent_buf_bytes(&t->rows),
+					 .has_rows = t->result.has_rows,
+					 .n_rows = t->n_rows,
+					 .stats = t->stats,
+					 .guard_public = ent_buf_bytes(&t->result.guard_public),
+					 .guard_shares = ent_buf_bytes(&t->result.guard_shares) };
 	if (node)
 		ent_node_run_ended(node, t->job, t->attempt, &result, t->err.code ? &t->err : NULL);
 	run_free(t);
@@ -386,7 +406,12 @@ static int runner_start(struct ent_runner *face, const struct ent_run_spec *spec
 	struct run_task *t = ent_alloc(1, sizeof *t);
 	if (!t)
 		return ent_nomem(err);
-	*t = (struct run_task){ .runner = r, .spec = spec, .attempt = spec->attempt, .lock = PTHREAD_MUTEX_INITIALIZER, .rows = ENT_BUF(RESULT_BYTES_MAX), .err = ENT_ERR_INIT };
+	*t = (struct run_task){ .runner = r,
+				.spec = spec,
+				.attempt = spec->attempt,
+				.lock = PTHREAD_MUTEX_INITIALIZER,
+				.rows = ENT_BUF(RESULT_BYTES_MAX),
+				.err = ENT_ERR_INIT };
 	snprintf(t->job, sizeof t->job, "%s", spec->job);
 	ent_sources_cancel(r->sources, false);
 	pthread_mutex_lock(&r->lock);

@@ -7,8 +7,8 @@
 #include "os/workers.h"
 
 struct ent_thread_runner_options { /* borrowed */
-	struct ent_queue *queue;  /* drained by the node thread */
-	struct ent_node **node;   /* read on the node thread only; NULL once it is closed */
+	struct ent_queue *queue;   /* drained by the node thread */
+	struct ent_node **node;    /* read on the node thread only; NULL once it is closed */
 	struct ent_mesh *mesh;
 	struct ent_random *random;
 	const char *home;

@@ -180,7 +180,12 @@ static void web_run(void *arg)
 static void on_request(void *self, const struct ent_http_request *request, struct ent_http_answer *answer)
 {
 	struct server *s = self;
-	struct web_call c = { .sink = { web_done }, .server = s, .request = request, .answer = answer, .lock = PTHREAD_MUTEX_INITIALIZER, .answered = PTHREAD_COND_INITIALIZER };
+	struct web_call c = { .sink = { web_done },
+			      .server = s,
+			      .request = request,
+			      .answer = answer,
+			      .lock = PTHREAD_MUTEX_INITIALIZER,
+			      .answered = PTHREAD_COND_INITIALIZER };
 	if (ent_queue_post(s->queue, web_run, &c)) {
 		answer->status = 503;
 		return;
@@ -224,7 +229,12 @@ static int catch_signals(struct server *s, struct ent_err *err)
 
 static int start_mesh(struct server *s, struct ent_err *err)
 {
-	struct ent_mesh_options o = { .org = ent_node_org(s->node), .listen = ent_node_conf(s->node, "listen"), .software = "entente " ENT_VERSION, .event = on_mesh, .arg = s, .log = &s->log };
+	struct ent_mesh_options o = { .org = ent_node_org(s->node),
+				      .listen = ent_node_conf(s->node, "listen"),
+				      .software = "entente " ENT_VERSION,
+				      .event = on_mesh,
+				      .arg = s,
+				      .log = &s->log };
 	ENT_TRY(ent_node_tls_seed(s->node, o.tls_secret, err));
 	int r = ent_tls_mesh_new(&o, &s->mesh, err);
 	explicit_bzero(o.tls_secret, sizeof o.tls_secret);
@@ -237,7 +247,9 @@ static int start_web(struct server *s, struct ent_err *err)
 {
 	char socket_path[4200];
 	snprintf(socket_path, sizeof socket_path, "%s/node.sock", s->home);
-	struct ent_web_options o = { .listen = ent_node_conf(s->node, "http"), .trust_loopback = true, .body_bytes_max = 1 << 20, .handler = { s, on_request } };
+	struct ent_web_options o = {
+		.listen = ent_node_conf(s->node, "http"), .trust_loopback = true, .body_bytes_max = 1 << 20, .handler = { s, on_request }
+	};
 	ENT_TRY(ent_web_server_new(&o, &s->open_web, err));
 	struct ent_web_options local = { .socket_path = socket_path, .handler = { s, on_request } };
 	return ent_web_server_new(&local, &s->local_web, err);
@@ -278,7 +290,12 @@ static const struct ent_runner_ops lazy_ops = { lazy_probe, lazy_start, lazy_can
 
 static int start_runner(struct server *s, struct ent_err *err)
 {
-	struct ent_thread_runner_options o = { .queue = s->queue, .node = &s->node, .mesh = &s->mesh_face, .random = ent_system_random(), .home = s->home, .log = &s->log,
+	struct ent_thread_runner_options o = { .queue = s->queue,
+					       .node = &s->node,
+					       .mesh = &s->mesh_face,
+					       .random = ent_system_random(),
+					       .home = s->home,
+					       .log = &s->log,
 					       .threads = thread_count(s),
 					       .memory_bytes = (size_t)strtoul(ent_node_conf(s->node, "memory_mb"), NULL, 10) << 20,
 					       .source_timeout_ms = (uint32_t)strtoul(ent_node_conf(s->node, "source_timeout_ms"), NULL, 10) };
@@ -293,8 +310,15 @@ static int start_all(struct server *s, const char *path, struct runner_face *fac
 	ENT_TRY(ent_queue_new(&s->queue, err));
 	ENT_TRY(catch_signals(s, err));
 	ENT_TRY(ent_web_client_new(post_to_node, s, "entente/" ENT_VERSION, &s->http, err));
-	struct ent_node_env env = { .fs = s->fs, .clock = ent_system_clock(), .random = ent_system_random(), .mesh = &s->mesh_face, .http = s->http,
-				    .runner = &face->face, .log = &s->log, .self = s, .pins = on_pins };
+	struct ent_node_env env = { .fs = s->fs,
+				    .clock = ent_system_clock(),
+				    .random = ent_system_random(),
+				    .mesh = &s->mesh_face,
+				    .http = s->http,
+				    .runner = &face->face,
+				    .log = &s->log,
+				    .self = s,
+				    .pins = on_pins };
 	ENT_TRY(ent_node_open(&env, &s->node, err));
 	set_level(s);
 	ENT_TRY(start_runner(s, err));
@@ -304,7 +328,8 @@ static int start_all(struct server *s, const char *path, struct runner_face *fac
 
 static void say_ready(const struct server *s)
 {
-	printf("ready %s listen=%s http=%s home=%s\n", ent_node_org(s->node), ent_node_conf(s->node, "listen"), ent_node_conf(s->node, "http"), s->home);
+	printf("ready %s listen=%s http=%s home=%s\n", ent_node_org(s->node), ent_node_conf(s->node, "listen"), ent_node_conf(s->node, "http"),
+	       s->home);
 	fflush(stdout);
 }
 

@@ -54,8 +54,14 @@ int ent_sources_new(const char *home, uint32_t timeout_ms, uint64_t memory_bytes
 		return ent_nomem(err);
 	*s = (struct ent_sources){ .log = log };
 	snprintf(s->home, sizeof s->home, "%s", home);
-	s->host = (struct ent_host){ .size = sizeof s->host, .self = s, .log = host_log, .cancelled = host_cancelled, .memory_bytes_max = memory_bytes_max,
-				     .threads_max = 2, .timeout_ms = timeout_ms, .home_path = s->home };
+	s->host = (struct ent_host){ .size = sizeof s->host,
+				     .self = s,
+				     .log = host_log,
+				     .cancelled = host_cancelled,
+				     .memory_bytes_max = memory_bytes_max,
+				     .threads_max = 2,
+				     .timeout_ms = timeout_ms,
+				     .home_path = s->home };
 	int r = ent_loader_new(&s->loader, err);
 	if (!r)
 		r = ent_loader_list(s->loader, load_module, s, err);

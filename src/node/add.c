@@ -58,7 +58,8 @@ static const char *after_scheme(const char *source)
 }
 
 /* A password inside the URL moves to HOME/secrets, where only this node reads it. */
-static int take_password(struct ent_node *n, const char *name, const char *source, struct ent_buf *clean, json_t *spec, json_t *warnings, struct ent_err *err)
+static int take_password(struct ent_node *n, const char *name, const char *source, struct ent_buf *clean, json_t *spec, json_t *warnings,
+			 struct ent_err *err)
 {
 	const char *host = after_scheme(source), *at = host ? strchr(host, '@') : NULL, *slash = host ? strpbrk(host, "/?#") : NULL;
 	const char *colon = at && (!slash || at < slash) ? memchr(host, ':', (size_t)(at - host)) : NULL;
@@ -70,7 +71,9 @@ static int take_password(struct ent_node *n, const char *name, const char *sourc
 	snprintf(path, sizeof path, "secrets/%s", name);
 	ENT_TRY(ent_fs_replace(n->env.fs, path, ent_bytes(colon + 1, (size_t)(at - colon - 1)), 0600, err));
 	json_object_set_new(spec, "secret", json_string(path));
-	json_array_append_new(warnings, json_string("the password in the URL was moved to HOME/secrets; it may still be in your shell history: use --password-file"));
+	json_array_append_new(
+		warnings,
+		json_string("the password in the URL was moved to HOME/secrets; it may still be in your shell history: use --password-file"));
 	ent_buf_put(clean, source, (size_t)(colon - source));
 	ent_buf_str(clean, at);
 	return ent_buf_check(clean, err);
@@ -94,7 +97,8 @@ static void copy_list(const json_t *args, json_t *spec, const char *key)
 	json_object_set_new(spec, key, json_is_array(v) ? json_deep_copy(v) : json_array());
 }
 
-static int make_spec(struct ent_node *n, const char *name, const char *source, const json_t *args, json_t *spec, json_t *warnings, struct ent_err *err)
+static int make_spec(struct ent_node *n, const char *name, const char *source, const json_t *args, json_t *spec, json_t *warnings,
+		     struct ent_err *err)
 {
 	ENT_CLEANUP(ent_buf_deinit) struct ent_buf clean = ENT_BUF(8192);
 	uint8_t salt[32];
@@ -221,7 +225,10 @@ static uint8_t rung_of(unsigned magnitude_bits)
 
 static int chosen_bound(const json_t *bounds, const struct ent_probe_column *c, uint8_t *ret, struct ent_err *err)
 {
-	static const struct { const char *name; uint8_t bits; } types[] = { { "smallint", 15 }, { "int2", 15 }, { "integer", 31 }, { "int4", 31 }, { "int", 31 }, { "bigint", 63 }, { "int8", 63 } };
+	static const struct {
+		const char *name;
+		uint8_t bits;
+	} types[] = { { "smallint", 15 }, { "int2", 15 }, { "integer", 31 }, { "int4", 31 }, { "int", 31 }, { "bigint", 63 }, { "int8", 63 } };
 	const json_t *v = json_object_get(bounds, c->name);
 	uint64_t bits = json_is_integer(v) ? (uint64_t)json_integer_value(v) : 0;
 	*ret = rung_of(c->has_values ? c->magnitude_bits : 0);
@@ -284,7 +291,8 @@ static int check_bounds(const struct ent_adding *a, const struct ent_probe_facts
 {
 	const char *key;
 	json_t *v;
-	json_object_foreach(a->bounds, key, v) {
+	json_object_foreach(a->bounds, key, v)
+	{
 		bool found = false;
 		for (size_t i = 0; i < f->n_columns; i++)
 			found = found || (!strcmp(f->columns[i].name, key) && ent_type_is_number(f->columns[i].type));
@@ -351,8 +359,8 @@ static int answer(struct ent_node *n, struct ent_adding *a, const struct ent_pro
 	for (size_t i = 0; i < f->n_skipped; i++)
 		json_array_append_new(a->warnings, json_sprintf("left out: %s", f->skipped[i]));
 	if (a->reply)
-		ent_reply_ok(a->reply, json_pack("{s:o,s:{s:I},s:O,s:o}", "table", ent_table_json(t), "local", "rows", (json_int_t)f->rows, "warnings", a->warnings, "receipt",
-						 json_sprintf("%s/%llu", n->card.org, (unsigned long long)at)));
+		ent_reply_ok(a->reply, json_pack("{s:o,s:{s:I},s:O,s:o}", "table", ent_table_json(t), "local", "rows", (json_int_t)f->rows,
+						 "warnings", a->warnings, "receipt", json_sprintf("%s/%llu", n->card.org, (unsigned long long)at)));
 	return 0;
 }
 

@@ -20,12 +20,13 @@ static int apply_member(struct ent_node *n, uint64_t at, const json_t *body, str
 	ENT_TRY(ent_card_open(ent_buf_bytes(&text), &card, err));
 	if (!strcmp(card.org, n->card.org))
 		return 0;
-	struct ent_bytes envelope = ent_buf_bytes(&text), id = ent_bytes(keyid, sizeof keyid), pub = ent_bytes(card.keys[ENT_KEY_SIGN], ENT_PUB_BYTES);
+	struct ent_bytes envelope = ent_buf_bytes(&text), id = ent_bytes(keyid, sizeof keyid),
+			 pub = ent_bytes(card.keys[ENT_KEY_SIGN], ENT_PUB_BYTES);
 	bool gone = json_is_true(json_object_get(body, "removed"));
 	bool replaced = json_is_true(json_object_get(body, "replaced"));
 	ent_keyid(card.keys[ENT_KEY_SIGN], keyid);
-	ENT_TRY(ent_db_run(n->db, err, "INSERT OR REPLACE INTO member(org, card, version, entry, gone) VALUES(?, ?, ?, ?, ?)", "sbiii", card.org, &envelope,
-			   card.version, (int64_t)at, (int64_t)gone));
+	ENT_TRY(ent_db_run(n->db, err, "INSERT OR REPLACE INTO member(org, card, version, entry, gone) VALUES(?, ?, ?, ?, ?)", "sbiii", card.org,
+			   &envelope, card.version, (int64_t)at, (int64_t)gone));
 	if (replaced) { /* another key, another log: what the old one signed counts no more */
 		ENT_TRY(ent_db_run(n->db, err, "DELETE FROM fact WHERE org = ?", "s", card.org));
 		ENT_TRY(ent_db_run(n->db, err, "DELETE FROM fact_size WHERE org = ?", "s", card.org));
@@ -36,7 +37,8 @@ static int apply_member(struct ent_node *n, uint64_t at, const json_t *body, str
 
 static int job_entry(struct ent_node *n, const char *job, uint64_t at, int type, struct ent_err *err)
 {
-	return ent_db_run(n->db, err, "INSERT OR REPLACE INTO job_entry(job, at, type) VALUES(?, ?, ?)", "sis", job, (int64_t)at, ent_entry_name(type));
+	return ent_db_run(n->db, err, "INSERT OR REPLACE INTO job_entry(job, at, type) VALUES(?, ?, ?)", "sis", job, (int64_t)at,
+			  ent_entry_name(type));
 }
 
 /* The grants of our own that our decision named are debited by the run. */
@@ -46,7 +48,8 @@ static int debit(struct ent_node *n, const char *job, uint64_t run_at, struct en
 	ENT_TRY(ent_db_query(n->db, &st, err, "SELECT grant_at FROM job_grant WHERE job = ?", "s", job));
 	int r;
 	while ((r = ent_st_next(&st, err)) > 0)
-		ENT_TRY(ent_db_run(n->db, err, "INSERT OR IGNORE INTO used(grant_at, run_at) VALUES(?, ?)", "ii", ent_st_int(&st, 0), (int64_t)run_at));
+		ENT_TRY(ent_db_run(n->db, err, "INSERT OR IGNORE INTO used(grant_at, run_at) VALUES(?, ?)", "ii", ent_st_int(&st, 0),
+				   (int64_t)run_at));
 	n->uses_counter++;
 	return r < 0 ? -r : 0;
 }
@@ -58,7 +61,8 @@ static int apply_decision(struct ent_node *n, const char *job, const json_t *bod
 	char org[ENT_ORG_MAX + 1];
 	uint64_t at;
 	ENT_TRY(ent_db_run(n->db, err, "DELETE FROM job_grant WHERE job = ?", "s", job));
-	json_array_foreach(json_object_get(body, "grants"), i, id) {
+	json_array_foreach(json_object_get(body, "grants"), i, id)
+	{
 		if (!json_is_string(id) || !ent_entry_id_parse(json_string_value(id), org, &at) || strcmp(org, n->card.org) != 0)
 			continue;
 		ENT_TRY(ent_db_run(n->db, err, "INSERT OR IGNORE INTO job_grant(job, grant_at) VALUES(?, ?)", "si", job, (int64_t)at));

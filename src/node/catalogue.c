@@ -125,8 +125,8 @@ json_t *ent_table_json(const struct ent_table *t)
 			json_array_append_new(key, json_string(t->columns[t->keys[i].columns[j]].name));
 		json_array_append_new(keys, key);
 	}
-	return json_pack("{s:s,s:s,s:I,s:I,s:o,s:o}", "org", t->org, "name", t->name, "rows_padded", (json_int_t)t->rows_padded, "version", (json_int_t)t->version,
-			 "keys", keys, "columns", columns);
+	return json_pack("{s:s,s:s,s:I,s:I,s:o,s:o}", "org", t->org, "name", t->name, "rows_padded", (json_int_t)t->rows_padded, "version",
+			 (json_int_t)t->version, "keys", keys, "columns", columns);
 }
 
 /* ---- the catalogue ---- */
@@ -375,7 +375,8 @@ int ent_owner_make(struct ent_node *n, struct ent_arena *arena, const char *org,
 	int r;
 	if (!used)
 		ENT_TRY(ent_uses_json(n, org, &now, err));
-	ENT_TRY(ent_db_query(n->db, &st, err, "SELECT at, dsse FROM fact WHERE org = ? AND at < ? AND type <> 'register' ORDER BY at", "si", org, (int64_t)size));
+	ENT_TRY(ent_db_query(n->db, &st, err, "SELECT at, dsse FROM fact WHERE org = ? AND at < ? AND type <> 'register' ORDER BY at", "si", org,
+			     (int64_t)size));
 	while ((r = ent_st_next(&st, err)) > 0)
 		ENT_TRY(rule_take(&rules, (uint64_t)ent_st_int(&st, 0), ent_st_blob(&st, 1), used ? used : now, err));
 	if (r < 0)

@@ -156,7 +156,8 @@ void ent_conf_print(const struct ent_conf *conf, struct ent_buf *out)
 {
 	ent_buf_str(out, "# Settings of this node. Lines are `key = value`; a setting that is commented out has the value shown.\n");
 	for (size_t i = 0; i < ENT_COUNT(rows); i++)
-		ent_buf_printf(out, "\n# %s\n%s%s = %s\n", rows[i].help, strcmp(conf->value[i], rows[i].value) != 0 ? "" : "#", rows[i].key, conf->value[i]);
+		ent_buf_printf(out, "\n# %s\n%s%s = %s\n", rows[i].help, strcmp(conf->value[i], rows[i].value) != 0 ? "" : "#", rows[i].key,
+			       conf->value[i]);
 }
 
 int64_t ent_conf_int(const struct ent_conf *conf, enum ent_conf_key key)
@@ -172,7 +173,8 @@ int ent_conf_json(const struct ent_conf *conf, json_t **ret, struct ent_err *err
 {
 	ENT_JSON_AUTO list = json_array();
 	for (size_t i = 0; i < ENT_COUNT(rows); i++) {
-		json_t *row = json_pack("{s:s,s:s,s:s,s:s}", "key", rows[i].key, "value", conf->value[i], "default", rows[i].value, "help", rows[i].help);
+		json_t *row =
+			json_pack("{s:s,s:s,s:s,s:s}", "key", rows[i].key, "value", conf->value[i], "default", rows[i].value, "help", rows[i].help);
 		if (json_array_append_new(list, row))
 			return ent_nomem(err);
 	}

@@ -7,27 +7,27 @@
 #define ENT_CONF_PATH "entente.conf"
 #define ENT_CONF_BYTES_MAX 65536
 
-#define ENT_CONF_MAP(X) /* key, default, check, help */                                                                                \
-	X(org, "", org, "name of this organisation; fixed by init")                                                                    \
-	X(listen, "", address, "HOST:PORT for party links: control messages and joint computation, TLS 1.3 between members only")      \
-	X(http, "", address, "HOST:PORT for reading the ledger and for witnessing; empty: the port after listen")                      \
+#define ENT_CONF_MAP(X) /* key, default, check, help */ \
+	X(org, "", org, "name of this organisation; fixed by init") \
+	X(listen, "", address, "HOST:PORT for party links: control messages and joint computation, TLS 1.3 between members only") \
+	X(http, "", address, "HOST:PORT for reading the ledger and for witnessing; empty: the port after listen") \
 	X(advertise, "", address, "HOST[:PORT] of the party links that goes into the member card, when others reach us by another name") \
-	X(advertise_http, "", address, "the same for the HTTP port")                                                                   \
-	X(compute_only, "no", flag, "yes: owns no tables, sees only shares, witnesses")                                                \
-	X(threads, "0", count, "worker threads of a joint computation; 0: one per processor")                                          \
-	X(memory_mb, "600", count, "memory for the rows of one joint computation")                                                     \
-	X(rtt_us, "200", count, "assumed round trip between compute parties; part of every proposal")                                  \
-	X(bandwidth_mb, "100", count, "assumed megabytes per second between compute parties; part of every proposal")                  \
-	X(batch_ms, "250", count, "a checkpoint follows an appended entry after at most this long (100 to 1000)")                      \
-	X(witness_hours, "4", count, "after this long without any cosignature, widening grants and jobs stop; 0: never")               \
-	X(source_timeout_ms, "30000", count, "for connecting to a source and for each statement there")                                \
+	X(advertise_http, "", address, "the same for the HTTP port") \
+	X(compute_only, "no", flag, "yes: owns no tables, sees only shares, witnesses") \
+	X(threads, "0", count, "worker threads of a joint computation; 0: one per processor") \
+	X(memory_mb, "600", count, "memory for the rows of one joint computation") \
+	X(rtt_us, "200", count, "assumed round trip between compute parties; part of every proposal") \
+	X(bandwidth_mb, "100", count, "assumed megabytes per second between compute parties; part of every proposal") \
+	X(batch_ms, "250", count, "a checkpoint follows an appended entry after at most this long (100 to 1000)") \
+	X(witness_hours, "4", count, "after this long without any cosignature, widening grants and jobs stop; 0: never") \
+	X(source_timeout_ms, "30000", count, "for connecting to a source and for each statement there") \
 	X(log_level, "info", level, "debug, info, warn or error")
 
 enum ent_conf_key {
 #define ENT_CONF_ENUM(key, value, check, help) ENT_CONF_##key,
 	ENT_CONF_MAP(ENT_CONF_ENUM)
 #undef ENT_CONF_ENUM
-	ENT_CONF_COUNT
+		ENT_CONF_COUNT
 };
 
 struct ent_conf {

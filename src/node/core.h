@@ -3,6 +3,7 @@
 #define ENT_NODE_CORE_H
 #include "crypto/hash.h"
 #include "crypto/secret.h"
+#include "crypto/words.h"
 #include "ledger/card.h"
 #include "ledger/content.h"
 #include "ledger/cosign.h"
@@ -62,8 +63,8 @@ struct ent_node {
 	struct ent_job *jobs;       /* in memory: every job that has not ended, and lately ended ones; by (time, id) */
 	uint64_t next_probe;
 	uint64_t uses_counter; /* changes when a debit changed what peers should know */
-	uint64_t refused_ms; /* monotonic: last alarm about a refused connection; 0: none */
-	bool broken; /* an own write failed: nothing is acknowledged until the node is opened again */
+	uint64_t refused_ms;   /* monotonic: last alarm about a refused connection; 0: none */
+	bool broken;           /* an own write failed: nothing is acknowledged until the node is opened again */
 	bool closing;
 	unsigned cosigned, witnesses; /* of the last round */
 	bool quorum;

@@ -15,9 +15,11 @@ struct ent_db {
 static const char *const schema[] = {
 	"CREATE TABLE meta(key TEXT PRIMARY KEY, value) WITHOUT ROWID;"
 	/* members: pinned cards; gone = untrusted, kept because ledgers refer to it */
-	"CREATE TABLE member(org TEXT PRIMARY KEY, card BLOB NOT NULL, version INTEGER NOT NULL, entry INTEGER NOT NULL, gone INTEGER NOT NULL) WITHOUT ROWID;"
+	"CREATE TABLE member(org TEXT PRIMARY KEY, card BLOB NOT NULL, version INTEGER NOT NULL, entry INTEGER NOT NULL, gone INTEGER NOT NULL) "
+	"WITHOUT ROWID;"
 	/* signed entries that others must know: own and of peers; at = index in the owner's log */
-	"CREATE TABLE fact(org TEXT NOT NULL, at INTEGER NOT NULL, type TEXT NOT NULL, sha BLOB NOT NULL, dsse BLOB NOT NULL, PRIMARY KEY(org, at)) WITHOUT ROWID;"
+	"CREATE TABLE fact(org TEXT NOT NULL, at INTEGER NOT NULL, type TEXT NOT NULL, sha BLOB NOT NULL, dsse BLOB NOT NULL, PRIMARY KEY(org, at)) "
+	"WITHOUT ROWID;"
 	/* sign keys of members we ever accepted: old entries stay checkable */
 	"CREATE TABLE member_key(keyid BLOB PRIMARY KEY, org TEXT NOT NULL, pub BLOB NOT NULL) WITHOUT ROWID;"
 	/* how far we hold each peer's facts: all below size */
@@ -29,7 +31,8 @@ static const char *const schema[] = {
 	/* own grants that our decision on a job named */
 	"CREATE TABLE job_grant(job TEXT NOT NULL, grant_at INTEGER NOT NULL, PRIMARY KEY(job, grant_at)) WITHOUT ROWID;"
 	/* jobs we take part in */
-	"CREATE TABLE job(id TEXT PRIMARY KEY, time INTEGER NOT NULL, state TEXT NOT NULL, requester TEXT NOT NULL, request BLOB NOT NULL, content BLOB NOT NULL,"
+	"CREATE TABLE job(id TEXT PRIMARY KEY, time INTEGER NOT NULL, state TEXT NOT NULL, requester TEXT NOT NULL, request BLOB NOT NULL, content "
+	"BLOB NOT NULL,"
 	" salt BLOB NOT NULL, attempt INTEGER NOT NULL, info TEXT NOT NULL) WITHOUT ROWID;"
 	"CREATE INDEX job_time ON job(time);"
 	"CREATE TABLE approval(job TEXT NOT NULL, org TEXT NOT NULL, yes INTEGER NOT NULL, dsse BLOB NOT NULL, PRIMARY KEY(job, org)) WITHOUT ROWID;"
@@ -41,7 +44,10 @@ static const char *const schema[] = {
 static int failed(struct ent_db *db, struct ent_err *err)
 {
 	int code = sqlite3_errcode(db->sq), vendor = sqlite3_extended_errcode(db->sq);
-	int mine = code == SQLITE_FULL ? ENT_ENOSPACE : code == SQLITE_NOMEM ? ENT_ENOMEM : code == SQLITE_CORRUPT || code == SQLITE_NOTADB ? ENT_EDATA : ENT_EIO;
+	int mine = code == SQLITE_FULL                               ? ENT_ENOSPACE
+		   : code == SQLITE_NOMEM                            ? ENT_ENOMEM
+		   : code == SQLITE_CORRUPT || code == SQLITE_NOTADB ? ENT_EDATA
+								     : ENT_EIO;
 	ent_fail(err, mine, "node.db: %s", sqlite3_errmsg(db->sq));
 	if (err)
 		err->vendor = vendor;
@@ -188,7 +194,10 @@ static int start(struct ent_db *db, struct ent_err *err)
 {
 	if (sqlite3_open_v2("node.db", &db->sq, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, ent_vfs_name(db->vfs)) != SQLITE_OK)
 		return db->sq ? failed(db, err) : ent_nomem(err);
-	ENT_TRY(ent_db_exec(db, "PRAGMA locking_mode=EXCLUSIVE; PRAGMA temp_store=MEMORY; PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA trusted_schema=OFF", err));
+	ENT_TRY(ent_db_exec(db,
+			    "PRAGMA locking_mode=EXCLUSIVE; PRAGMA temp_store=MEMORY; PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA "
+			    "trusted_schema=OFF",
+			    err));
 	return migrate(db, err);
 }
 

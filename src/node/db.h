@@ -1,6 +1,7 @@
 /* node.db: what can be looked up faster than in the ledger, and what peers signed. The only file that speaks SQLite.
  *
- * Statements are short-lived: prepare, bind in order, step, finish. Everything is one connection on one thread. Errors: ENT_EIO, ENT_ENOSPACE, ENT_EDATA (damaged). */
+ * Statements are short-lived: prepare, bind in order, step, finish. Everything is one connection on one thread. Errors: ENT_EIO, ENT_ENOSPACE,
+ * ENT_EDATA (damaged). */
 #ifndef ENT_NODE_DB_H
 #define ENT_NODE_DB_H
 #include "node/vfs.h"
@@ -26,8 +27,8 @@ int ent_db_query(struct ent_db *db, struct ent_st *ret, struct ent_err *err, con
 /* 1: a row is there, 0: end, negative: -ent_code. */
 int ent_st_next(struct ent_st *st, struct ent_err *err);
 int64_t ent_st_int(struct ent_st *st, int column);
-const char *ent_st_text(struct ent_st *st, int column);       /* lent until the next step; "" for NULL */
-struct ent_bytes ent_st_blob(struct ent_st *st, int column);  /* likewise */
+const char *ent_st_text(struct ent_st *st, int column);      /* lent until the next step; "" for NULL */
+struct ent_bytes ent_st_blob(struct ent_st *st, int column); /* likewise */
 void ent_st_end(struct ent_st *st);
 #define ENT_ST ENT_CLEANUP(ent_st_end) struct ent_st
 

@@ -16,7 +16,8 @@ static void check_disk(struct ent_node *n, json_t *list)
 	char what[80];
 	int r = n->env.fs->ops->space(n->env.fs, &space, NULL);
 	snprintf(what, sizeof what, "%llu MB free", (unsigned long long)(space >> 20));
-	check(list, "disk", !r && space > (256u << 20) && !n->broken, n->broken ? "a write failed; nothing is accepted until restart" : what, "make room, then start the node again");
+	check(list, "disk", !r && space > (256u << 20) && !n->broken, n->broken ? "a write failed; nothing is accepted until restart" : what,
+	      "make room, then start the node again");
 }
 
 static void check_peers(struct ent_node *n, json_t *list)
@@ -30,7 +31,8 @@ static void check_peers(struct ent_node *n, json_t *list)
 			snprintf(what, sizeof what, "its clock differs by %lld s", (long long)(m->skew_ms / 1000));
 		else
 			snprintf(what, sizeof what, "%s at %s", m->up ? "up" : "no link", m->card.link);
-		check(list, name, m->up && !skewed, what, skewed ? "set both clocks (NTP)" : "is its node running, and does it trust our card? entente card");
+		check(list, name, m->up && !skewed, what,
+		      skewed ? "set both clocks (NTP)" : "is its node running, and does it trust our card? entente card");
 	}
 }
 
@@ -48,8 +50,10 @@ void ent_verb_doctor(struct ent_node *n, const json_t *args, struct ent_reply *r
 	char what[120];
 	(void)args;
 	check(list, "configuration", true, ENT_CONF_PATH, "");
-	check(list, "keys", ent_secret_locked(n->seeds), ent_secret_locked(n->seeds) ? "held in locked memory" : "the system refused to lock their memory", "raise RLIMIT_MEMLOCK");
-	snprintf(what, sizeof what, "%llu entries, checkpoint at %llu", (unsigned long long)ent_ledger_size(n->ledger), (unsigned long long)ent_ledger_signed(n->ledger)->size);
+	check(list, "keys", ent_secret_locked(n->seeds),
+	      ent_secret_locked(n->seeds) ? "held in locked memory" : "the system refused to lock their memory", "raise RLIMIT_MEMLOCK");
+	snprintf(what, sizeof what, "%llu entries, checkpoint at %llu", (unsigned long long)ent_ledger_size(n->ledger),
+		 (unsigned long long)ent_ledger_signed(n->ledger)->size);
 	check(list, "ledger", !n->broken, what, "start the node again");
 	check_disk(n, list);
 	check(list, "members", n->n_members >= 2, n->n_members >= 2 ? "enough for joint questions" : "joint questions need three organisations",

@@ -17,8 +17,8 @@ static bool witness_key(void *self, const char *origin, uint8_t ret_pub[ENT_PUB_
 /* Two signed statements that contradict each other are kept whole: they prove the fork to anybody. */
 static void fork_alarm(struct ent_node *n, const char *org, const struct ent_fork *fork)
 {
-	json_t *more = json_pack("{s:s,s:s,s:s%,s:s%}", "origin", fork->origin, "what", fork->what, "known", (const char *)fork->known.data, fork->known.len, "offered",
-				 (const char *)fork->offered.data, fork->offered.len);
+	json_t *more = json_pack("{s:s,s:s,s:s%,s:s%}", "origin", fork->origin, "what", fork->what, "known", (const char *)fork->known.data,
+				 fork->known.len, "offered", (const char *)fork->offered.data, fork->offered.len);
 	ent_alarm(n, "fork", org, more ? more : json_object());
 }
 
@@ -51,7 +51,8 @@ static void cosign_done(void *self, const struct ent_checkpoint *checkpoint, uns
 	n->served_size = checkpoint->size;
 	if (have && ent_node_utc(n) - n->alone_since_ms > 60000)
 		remember_time(n);
-	ent_log(n->env.log, have < peers ? ENT_LOG_INFO : ENT_LOG_DEBUG, "checkpoint", "size=%llu cosigned=%u of=%u", (unsigned long long)checkpoint->size, have, peers);
+	ent_log(n->env.log, have < peers ? ENT_LOG_INFO : ENT_LOG_DEBUG, "checkpoint", "size=%llu cosigned=%u of=%u",
+		(unsigned long long)checkpoint->size, have, peers);
 }
 
 static int last_cosigned(struct ent_node *n, struct ent_err *err)
@@ -70,15 +71,22 @@ static int last_cosigned(struct ent_node *n, struct ent_err *err)
 
 int ent_duty_open(struct ent_node *n, struct ent_err *err)
 {
-	struct ent_witness_config witness = { .fs = n->env.fs, .dir = "witness", .clock = n->env.clock, .signer = n->signer[ENT_KEY_WITNESS],
-					      .self = n, .log_key = witness_key, .alarm = witness_alarm };
+	struct ent_witness_config witness = { .fs = n->env.fs,
+					      .dir = "witness",
+					      .clock = n->env.clock,
+					      .signer = n->signer[ENT_KEY_WITNESS],
+					      .self = n,
+					      .log_key = witness_key,
+					      .alarm = witness_alarm };
 	ent_card_witness_name(&n->card, witness.name);
 	ENT_TRY(last_cosigned(n, err));
 	n->witness_config = witness;
 	ENT_TRY(ent_witness_open(&n->witness_config, &n->witness, err));
 	if (!n->env.http)
 		return 0;
-	n->cosign_config = (struct ent_cosign_config){ .ledger = n->ledger, .http = n->env.http, .clock = n->env.clock, .self = n, .done = cosign_done, .alarm = cosign_alarm };
+	n->cosign_config = (struct ent_cosign_config){
+		.ledger = n->ledger, .http = n->env.http, .clock = n->env.clock, .self = n, .done = cosign_done, .alarm = cosign_alarm
+	};
 	return ent_cosign_new(&n->cosign_config, &n->cosign, err);
 }
 

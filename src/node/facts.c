@@ -10,7 +10,8 @@ bool ent_fact_type(int type)
 	return type == ENT_ENTRY_REGISTER || type == ENT_ENTRY_GRANT || type == ENT_ENTRY_REVOKE || type == ENT_ENTRY_MEMBER || type == ENT_ENTRY_KEY;
 }
 
-int ent_fact_store(struct ent_node *n, const char *org, uint64_t at, int type, const struct ent_dsse *d, struct ent_bytes envelope, struct ent_err *err)
+int ent_fact_store(struct ent_node *n, const char *org, uint64_t at, int type, const struct ent_dsse *d, struct ent_bytes envelope,
+		   struct ent_err *err)
 {
 	struct ent_bytes sha = ent_bytes(d->payload_hash, ENT_HASH_BYTES);
 	return ent_db_run(n->db, err, "INSERT OR REPLACE INTO fact(org, at, type, sha, dsse) VALUES(?, ?, ?, ?, ?)", "sisbb", org, (int64_t)at,
@@ -53,7 +54,8 @@ static int collect(struct ent_node *n, uint64_t from, json_t *entries, uint64_t 
 			return 0;
 		}
 		bytes += dsse.len;
-		json_array_append_new(entries, json_pack("{s:I,s:s%}", "at", (json_int_t)ent_st_int(&st, 0), "dsse", (const char *)dsse.data, dsse.len));
+		json_array_append_new(entries,
+				      json_pack("{s:I,s:s%}", "at", (json_int_t)ent_st_int(&st, 0), "dsse", (const char *)dsse.data, dsse.len));
 	}
 	return r < 0 ? -r : 0;
 }
@@ -71,7 +73,8 @@ void ent_facts_send(struct ent_node *n, struct ent_member *m, uint64_t from)
 			return;
 		}
 		ent_peer_send(n, m->card.org,
-			      json_pack("{s:s,s:I,s:I,s:o,s:o}", "type", "facts", "from", (json_int_t)from, "size", (json_int_t)size, "entries", entries, "uses", uses));
+			      json_pack("{s:s,s:I,s:I,s:o,s:o}", "type", "facts", "from", (json_int_t)from, "size", (json_int_t)size, "entries",
+					entries, "uses", uses));
 		from = size;
 	} while (size < end);
 }
@@ -80,7 +83,8 @@ void ent_facts_push(struct ent_node *n)
 {
 	for (size_t i = 0; i < n->n_members; i++)
 		if (n->members[i].up)
-			ent_peer_send(n, n->members[i].card.org, json_pack("{s:s,s:I}", "type", "news", "size", (json_int_t)ent_ledger_size(n->ledger)));
+			ent_peer_send(n, n->members[i].card.org,
+				      json_pack("{s:s,s:I}", "type", "news", "size", (json_int_t)ent_ledger_size(n->ledger)));
 }
 
 void ent_facts_want(struct ent_node *n, struct ent_member *m)
@@ -119,8 +123,7 @@ static int keep_all(struct ent_node *n, struct ent_member *m, const json_t *msg,
 	size_t i;
 	ENT_TRY(ent_json_array(msg, "entries", &entries, err));
 	ENT_TRY(ent_json_object(msg, "uses", &uses, err));
-	json_array_foreach(entries, i, item)
-		ENT_TRY(keep_entry(n, m, item, from, size, err));
+	json_array_foreach(entries, i, item) ENT_TRY(keep_entry(n, m, item, from, size, err));
 	ENT_TRY(ent_db_run(n->db, err, "INSERT OR IGNORE INTO fact_size(org, size, uses) VALUES(?, 0, '{}')", "s", m->card.org));
 	ENT_TRY(ent_db_run(n->db, err, "UPDATE fact_size SET size = ? WHERE org = ?", "is", (int64_t)size, m->card.org));
 	return keep_uses(n, m, uses, err);

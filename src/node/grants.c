@@ -37,7 +37,8 @@ static int revoke(struct ent_node *n, uint64_t at, uint64_t *ret_at, struct ent_
 	return ent_node_append(n, ENT_ENTRY_REVOKE, fields, ret_at, err);
 }
 
-static int write_grant(struct ent_node *n, const struct ent_grant *g, const struct ent_table *t, json_t *ids, json_t *texts, json_t *warnings, struct ent_err *err)
+static int write_grant(struct ent_node *n, const struct ent_grant *g, const struct ent_table *t, json_t *ids, json_t *texts, json_t *warnings,
+		       struct ent_err *err)
 {
 	ENT_CLEANUP(ent_buf_deinit) struct ent_buf text = ENT_BUF(ENT_GRANT_TEXT_MAX * 4), warn = ENT_BUF(65536);
 	ENT_JSON_AUTO canonical = NULL;
@@ -58,7 +59,8 @@ static int write_grant(struct ent_node *n, const struct ent_grant *g, const stru
 	return 0;
 }
 
-static int write_statement(struct ent_node *n, struct own_tables *tables, const struct ent_statement *s, json_t *ids, json_t *texts, json_t *warnings, struct ent_err *err)
+static int write_statement(struct ent_node *n, struct own_tables *tables, const struct ent_statement *s, json_t *ids, json_t *texts, json_t *warnings,
+			   struct ent_err *err)
 {
 	const struct ent_table *t = NULL;
 	uint64_t at = 0;
@@ -140,17 +142,19 @@ static bool in_force(struct ent_node *n, const struct ent_policy_rule *r)
 	return (g->until_day == ENT_GRANT_NO_DATE || g->until_day >= today) && (!g->uses_max || r->used < g->uses_max);
 }
 
-static int list_owner(struct ent_node *n, struct ent_arena *arena, const char *org, uint64_t size, json_t *list, struct ent_policy_owner *ret, struct ent_err *err)
+static int list_owner(struct ent_node *n, struct ent_arena *arena, const char *org, uint64_t size, json_t *list, struct ent_policy_owner *ret,
+		      struct ent_err *err)
 {
 	ENT_TRY(ent_owner_make(n, arena, org, size, NULL, ret, err));
 	for (size_t i = 0; i < ret->n_rules; i++) {
 		const struct ent_policy_rule *r = &ret->rules[i];
 		ENT_CLEANUP(ent_buf_deinit) struct ent_buf text = ENT_BUF(ENT_GRANT_TEXT_MAX * 4);
 		ent_grant_print(r->grant, &text);
-		json_t *o = json_pack("{s:o,s:s,s:s,s:b,s:I}", "id", json_sprintf("%s/%llu", org, (unsigned long long)r->index), "org", org, "text", ent_buf_text(&text),
-				      "active", in_force(n, r), "used", (json_int_t)r->used);
+		json_t *o = json_pack("{s:o,s:s,s:s,s:b,s:I}", "id", json_sprintf("%s/%llu", org, (unsigned long long)r->index), "org", org, "text",
+				      ent_buf_text(&text), "active", in_force(n, r), "used", (json_int_t)r->used);
 		if (r->grant->uses_max)
-			json_object_set_new(o, "uses_left", json_integer(r->used < r->grant->uses_max ? (json_int_t)(r->grant->uses_max - r->used) : 0));
+			json_object_set_new(o, "uses_left",
+					    json_integer(r->used < r->grant->uses_max ? (json_int_t)(r->grant->uses_max - r->used) : 0));
 		json_array_append_new(list, o);
 	}
 	return 0;

@@ -54,7 +54,8 @@ static int public_address(const char *listen, const char *advertise, const char 
 	return 0;
 }
 
-static int make_card(const struct ent_conf *conf, struct ent_signer signers[ENT_KEY_USES], struct ent_card *card, struct ent_buf *text, struct ent_err *err)
+static int make_card(const struct ent_conf *conf, struct ent_signer signers[ENT_KEY_USES], struct ent_card *card, struct ent_buf *text,
+		     struct ent_err *err)
 {
 	*card = (struct ent_card){ .version = 1, .compute_only = ent_conf_yes(conf, ENT_CONF_compute_only) };
 	snprintf(card->org, sizeof card->org, "%s", conf->value[ENT_CONF_org]);
@@ -66,11 +67,16 @@ static int make_card(const struct ent_conf *conf, struct ent_signer signers[ENT_
 	return ent_card_make(card, &signers[ENT_KEY_SIGN], NULL, text, err);
 }
 
-static int make_ledger(const struct ent_node_env *env, const struct ent_card *card, struct ent_signer signers[ENT_KEY_USES], struct ent_bytes envelope,
-		       struct ent_err *err)
+static int make_ledger(const struct ent_node_env *env, const struct ent_card *card, struct ent_signer signers[ENT_KEY_USES],
+		       struct ent_bytes envelope, struct ent_err *err)
 {
-	struct ent_ledger_config config = { .fs = env->fs, .dir = "ledger", .clock = env->clock, .org = card->org, .origin = card->origin,
-					    .sign = signers[ENT_KEY_SIGN], .log = signers[ENT_KEY_LOG] };
+	struct ent_ledger_config config = { .fs = env->fs,
+					    .dir = "ledger",
+					    .clock = env->clock,
+					    .org = card->org,
+					    .origin = card->origin,
+					    .sign = signers[ENT_KEY_SIGN],
+					    .log = signers[ENT_KEY_LOG] };
 	struct ent_ledger *ledger = NULL;
 	ENT_TRY(ent_ledger_create(&config, envelope, &ledger, err));
 	ent_ledger_free(ledger);
@@ -90,7 +96,7 @@ static int write_home(const struct ent_node_env *env, const struct ent_conf *con
 {
 	struct ent_signer signers[ENT_KEY_USES];
 	struct ent_card card;
-	char words[ENT_FINGERPRINT_MAX + 1];
+	char words[ENT_FINGERPRINT_LEN];
 	uint8_t id[32];
 	char hex[65];
 	ENT_CLEANUP(ent_buf_deinit) struct ent_buf text = ENT_BUF(ENT_CARD_BYTES_MAX), file = ENT_BUF(ENT_CONF_BYTES_MAX);

@@ -18,7 +18,8 @@ static void put_member(const json_t *body, struct ent_buf *out)
 	struct ent_card card;
 	if (ent_card_open_json(json_object_get(body, "card"), &card, NULL))
 		return;
-	ent_buf_printf(out, "%s, card version %lld%s", card.org, (long long)card.version, json_is_true(json_object_get(body, "removed")) ? ", trusted no more" : "");
+	ent_buf_printf(out, "%s, card version %lld%s", card.org, (long long)card.version,
+		       json_is_true(json_object_get(body, "removed")) ? ", trusted no more" : "");
 	if (json_is_true(json_object_get(body, "replaced")))
 		ent_buf_str(out, ", replaced by hand");
 }
@@ -67,7 +68,8 @@ static json_t *entry_json(uint64_t index, const struct ent_entry *e)
 	char time[ENT_TIME_LEN + 1];
 	put_text(e, &text);
 	ent_time_format(e->time_ms, time);
-	return json_pack("{s:I,s:s,s:s,s:s,s:s}", "index", (json_int_t)index, "type", ent_entry_name(e->type), "time", time, "org", e->actor, "text", ent_buf_text(&text));
+	return json_pack("{s:I,s:s,s:s,s:s,s:s}", "index", (json_int_t)index, "type", ent_entry_name(e->type), "time", time, "org", e->actor, "text",
+			 ent_buf_text(&text));
 }
 
 static int list_each(void *arg, uint64_t index, const struct ent_entry *e)
@@ -128,8 +130,9 @@ static int block_each(void *arg, const struct ent_block *b)
 	ent_hex(prev, b->prev, sizeof b->prev);
 	ent_hex(hash, b->hash, sizeof b->hash);
 	ent_time_format(b->time_ms, time);
-	json_array_append_new(l->list, json_pack("{s:I,s:s,s:s,s:I,s:I,s:o,s:s,s:b}", "index", (json_int_t)b->number, "previous", prev, "time", time, "first",
-						 (json_int_t)b->first, "end", (json_int_t)b->end, "data", data, "hash", hash, "open", b->open));
+	json_array_append_new(l->list,
+			      json_pack("{s:I,s:s,s:s,s:I,s:I,s:o,s:s,s:b}", "index", (json_int_t)b->number, "previous", prev, "time", time, "first",
+					(json_int_t)b->first, "end", (json_int_t)b->end, "data", data, "hash", hash, "open", b->open));
 	return 0;
 }
 
@@ -153,7 +156,8 @@ void ent_verb_ledger_blocks(struct ent_node *n, const json_t *args, struct ent_r
 		ent_reply_err(reply, &err);
 		return;
 	}
-	ent_reply_ok(reply, json_pack("{s:O,s:b,s:I,s:I}", "blocks", list, "verified", verify, "entries", (json_int_t)report.entries, "signatures", (json_int_t)report.signatures));
+	ent_reply_ok(reply, json_pack("{s:O,s:b,s:I,s:I}", "blocks", list, "verified", verify, "entries", (json_int_t)report.entries, "signatures",
+				      (json_int_t)report.signatures));
 }
 
 void ent_verb_ledger_verify(struct ent_node *n, const json_t *args, struct ent_reply *reply)
@@ -201,7 +205,8 @@ static int show(struct ent_node *n, uint64_t index, json_t **ret, struct ent_err
 		ent_hex(id, e.dsse.sigs[i].keyid, ENT_HASH_BYTES);
 		json_array_append_new(sigs, json_string(id));
 	}
-	*ret = json_pack("{s:I,s:O,s:o,s:s}", "index", (json_int_t)index, "payload", e.dsse.body, "signatures", sigs, "envelope", ent_buf_text(&envelope));
+	*ret = json_pack("{s:I,s:O,s:o,s:s}", "index", (json_int_t)index, "payload", e.dsse.body, "signatures", sigs, "envelope",
+			 ent_buf_text(&envelope));
 	ent_entry_deinit(&e);
 	return *ret ? 0 : ent_nomem(err);
 }

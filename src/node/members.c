@@ -96,8 +96,9 @@ static int load_one(struct ent_node *n, struct ent_st *st, struct ent_member *ol
 static int load_all(struct ent_node *n, struct ent_member *old, size_t n_old, struct ent_err *err)
 {
 	ENT_ST st = { 0 };
-	ENT_TRY(ent_db_query(n->db, &st, err,
-			     "SELECT card, entry, COALESCE((SELECT size FROM fact_size f WHERE f.org = m.org), 0) FROM member m WHERE gone = 0 ORDER BY org", ""));
+	ENT_TRY(ent_db_query(
+		n->db, &st, err,
+		"SELECT card, entry, COALESCE((SELECT size FROM fact_size f WHERE f.org = m.org), 0) FROM member m WHERE gone = 0 ORDER BY org", ""));
 	int r;
 	n->n_members = 0;
 	while ((r = ent_st_next(&st, err)) > 0)
@@ -153,8 +154,8 @@ static int changed_card(const struct ent_card *card, struct ent_err *err)
 	return ent_next(err, "compare the 8 words by phone, then `entente trust --replace FILE`");
 }
 
-static int trust_known(struct ent_node *n, const struct ent_card *old, const char *text, const struct ent_card *card, bool replace, const char **ret_change,
-		       struct ent_err *err)
+static int trust_known(struct ent_node *n, const struct ent_card *old, const char *text, const struct ent_card *card, bool replace,
+		       const char **ret_change, struct ent_err *err)
 {
 	enum ent_card_step step;
 	struct ent_card next;
@@ -177,7 +178,7 @@ static int trust_one(struct ent_node *n, const char *text, bool replace, json_t 
 {
 	struct ent_card card, old;
 	const char *change = "new";
-	char words[ENT_FINGERPRINT_MAX + 1], hex[65];
+	char words[ENT_FINGERPRINT_LEN], hex[65];
 	uint8_t id[ENT_HASH_BYTES];
 	ENT_TRY(ent_card_open(ent_bytes_str(text), &card, err));
 	if (!strcmp(card.org, n->card.org)) {
@@ -221,11 +222,11 @@ void ent_verb_trust(struct ent_node *n, const json_t *args, struct ent_reply *re
 		ent_reply_err(reply, &err);
 		return;
 	}
-	json_array_foreach(cards, i, item)
-		if (trust_text(n, item, replace, list, &err)) {
-			ent_reply_err(reply, &err);
-			return;
-		}
+	json_array_foreach(cards, i, item) if (trust_text(n, item, replace, list, &err))
+	{
+		ent_reply_err(reply, &err);
+		return;
+	}
 	ent_facts_push(n);
 	ent_reply_ok(reply, json_pack("{s:O}", "members", list));
 }
@@ -286,25 +287,26 @@ void ent_verb_members(struct ent_node *n, const json_t *args, struct ent_reply *
 	(void)args;
 	for (size_t i = 0; i < n->n_members; i++) {
 		const struct ent_member *m = &n->members[i];
-		char words[ENT_FINGERPRINT_MAX + 1], hex[65];
+		char words[ENT_FINGERPRINT_LEN], hex[65];
 		uint8_t id[ENT_HASH_BYTES];
 		ent_fingerprint(m->card.keys[ENT_KEY_SIGN], words);
 		ent_keyid(m->card.keys[ENT_KEY_SIGN], id);
 		ent_hex(hex, id, sizeof id);
-		json_array_append_new(list, json_pack("{s:s,s:s,s:s,s:b,s:s,s:I,s:{s:s,s:s},s:b}", "org", m->card.org, "words", words, "fingerprint", hex, "up", m->up,
-						      "software", m->software, "version", (json_int_t)m->card.version, "addresses", "link", m->card.link, "http",
-						      m->card.http, "compute_only", m->card.compute_only));
+		json_array_append_new(list, json_pack("{s:s,s:s,s:s,s:b,s:s,s:I,s:{s:s,s:s},s:b}", "org", m->card.org, "words", words, "fingerprint",
+						      hex, "up", m->up, "software", m->software, "version", (json_int_t)m->card.version, "addresses",
+						      "link", m->card.link, "http", m->card.http, "compute_only", m->card.compute_only));
 	}
 	ent_reply_ok(reply, json_pack("{s:O}", "members", list));
 }
 
 void ent_verb_card(struct ent_node *n, const json_t *args, struct ent_reply *reply)
 {
-	char words[ENT_FINGERPRINT_MAX + 1], hex[65];
+	char words[ENT_FINGERPRINT_LEN], hex[65];
 	uint8_t id[ENT_HASH_BYTES];
 	(void)args;
 	ent_fingerprint(n->card.keys[ENT_KEY_SIGN], words);
 	ent_keyid(n->card.keys[ENT_KEY_SIGN], id);
 	ent_hex(hex, id, sizeof id);
-	ent_reply_ok(reply, json_pack("{s:s,s:s,s:s,s:s}", "card", ent_buf_text(&n->card_text), "org", n->card.org, "fingerprint", hex, "words", words));
+	ent_reply_ok(reply,
+		     json_pack("{s:s,s:s,s:s,s:s}", "card", ent_buf_text(&n->card_text), "org", n->card.org, "fingerprint", hex, "words", words));
 }

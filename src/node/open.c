@@ -7,7 +7,10 @@
 int64_t ent_node_utc(const struct ent_node *n) { return n->env.clock->utc_ms(n->env.clock); }
 uint64_t ent_node_mono(const struct ent_node *n) { return n->env.clock->mono_ms(n->env.clock); }
 
-int ent_node_random(const struct ent_node *n, void *out, size_t len, struct ent_err *err) { return n->env.random->fill(n->env.random, out, len, err); }
+int ent_node_random(const struct ent_node *n, void *out, size_t len, struct ent_err *err)
+{
+	return n->env.random->fill(n->env.random, out, len, err);
+}
 
 const char *ent_node_org(const struct ent_node *node) { return node->card.org; }
 
@@ -120,7 +123,10 @@ static int read_card(struct ent_node *n, struct ent_err *err)
 	return mine ? 0 : ent_fail(err, ENT_ECONFIG, "card.json, keys and entente.conf in this home do not belong together");
 }
 
-static bool ring_find(void *self, const uint8_t keyid[ENT_HASH_BYTES], uint8_t ret_pub[ENT_PUB_BYTES]) { return ent_member_key(self, keyid, ret_pub); }
+static bool ring_find(void *self, const uint8_t keyid[ENT_HASH_BYTES], uint8_t ret_pub[ENT_PUB_BYTES])
+{
+	return ent_member_key(self, keyid, ret_pub);
+}
 
 static int open_ledger(struct ent_node *n, struct ent_err *err)
 {
@@ -162,7 +168,8 @@ int ent_node_open(const struct ent_node_env *env, struct ent_node **ret, struct 
 		ent_node_close(n);
 		return r;
 	}
-	ent_log(env->log, ENT_LOG_INFO, "open", "org=%s entries=%llu members=%zu", n->card.org, (unsigned long long)ent_ledger_size(n->ledger), n->n_members);
+	ent_log(env->log, ENT_LOG_INFO, "open", "org=%s entries=%llu members=%zu", n->card.org, (unsigned long long)ent_ledger_size(n->ledger),
+		n->n_members);
 	*ret = n;
 	return 0;
 }

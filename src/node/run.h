@@ -50,7 +50,7 @@ struct ent_probe_facts {
 	size_t n_keys;
 	const char *const *skipped; /* "name: why" for columns whose type no joint query knows */
 	size_t n_skipped;
-	const char *version; /* the store's own mark of content, may be "" */
+	const char *version;     /* the store's own mark of content, may be "" */
 	uint8_t rows_sha256[32]; /* SHA-256(salt, canonical schema, canonical rows in the store's order) */
 };
 
@@ -75,7 +75,7 @@ struct ent_run_spec {    /* lent until ent_node_run_ended of this attempt; immut
 	size_t n_tables;
 	const char *format; /* requester: table, csv, json, arrow; what `rows` will be written in */
 	bool color;
-	uint8_t run_sha256[32]; /* of the `run` payload: job links are bound to it */
+	uint8_t run_sha256[32];                   /* of the `run` payload: job links are bound to it */
 	const struct ent_joint_guard_blob *guard; /* earlier jobs to compare with, oldest first */
 	size_t n_guard;
 };
@@ -85,11 +85,11 @@ struct ent_run_progress {
 	const char *phase;    /* "local part", "share", "join", ... */
 };
 
-struct ent_run_result {        /* zero and NULL where this participant has none */
+struct ent_run_result { /* zero and NULL where this participant has none */
 	bool has_rows;
 	struct ent_bytes rows; /* requester: in the format asked */
 	uint64_t n_rows;
-	const json_t *stats;                       /* rounds, bytes sent, predicted and actual, seconds */
+	const json_t *stats;                         /* rounds, bytes sent, predicted and actual, seconds */
 	struct ent_bytes guard_public, guard_shares; /* compute parties: what later jobs are compared with */
 };
 

@@ -45,8 +45,7 @@ static json_t *table_shown(struct shown *s, const struct ent_table *t)
 {
 	json_t *o = ent_table_json(t), *column;
 	size_t i;
-	json_array_foreach(json_object_get(o, "columns"), i, column)
-		json_object_set_new(column, "may", may(s, t, t->columns[i].name));
+	json_array_foreach(json_object_get(o, "columns"), i, column) json_object_set_new(column, "may", may(s, t, t->columns[i].name));
 	return o;
 }
 
@@ -96,7 +95,8 @@ static json_t *rules_of(struct shown *s, const struct ent_table *t, const char *
 		if (strcmp(r->grant->table, t->name) != 0 || !ent_grant_has_column(r->grant, column))
 			continue;
 		ent_grant_print(r->grant, &text);
-		json_array_append_new(list, json_pack("{s:o,s:s}", "id", json_sprintf("%s/%llu", t->org, (unsigned long long)r->index), "text", ent_buf_text(&text)));
+		json_array_append_new(list, json_pack("{s:o,s:s}", "id", json_sprintf("%s/%llu", t->org, (unsigned long long)r->index), "text",
+						      ent_buf_text(&text)));
 	}
 	return list;
 }
@@ -115,12 +115,12 @@ static int describe(struct ent_node *n, const char *name, json_t **ret, struct e
 	snprintf(org, sizeof org, "%.*s", dot ? (int)(dot - name < 63 ? dot - name : 63) : ENT_ORG_MAX, dot ? name : n->card.org);
 	ENT_TRY(cat.table(cat.self, org, dot ? dot + 1 : name, &t, err));
 	json_t *o = table_shown(&s, t);
-	json_array_foreach(json_object_get(o, "columns"), i, column)
-		json_object_set_new(column, "rules", rules_of(&s, t, t->columns[i].name));
+	json_array_foreach(json_object_get(o, "columns"), i, column) json_object_set_new(column, "rules", rules_of(&s, t, t->columns[i].name));
 	ENT_JSON_AUTO source = NULL;
 	if (!strcmp(t->org, n->card.org) && !ent_source_read(n, t->name, &source, NULL))
-		json_object_set_new(o, "local", json_pack("{s:O,s:O,s:O}", "url", json_object_get(source, "url"), "object", json_object_get(source, "object"), "rows",
-							  json_object_get(source, "rows")));
+		json_object_set_new(o, "local",
+				    json_pack("{s:O,s:O,s:O}", "url", json_object_get(source, "url"), "object", json_object_get(source, "object"),
+					      "rows", json_object_get(source, "rows")));
 	*ret = o;
 	return 0;
 }

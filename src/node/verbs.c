@@ -98,8 +98,9 @@ static json_t *peers_json(struct ent_node *n)
 static json_t *ledger_json(struct ent_node *n)
 {
 	unsigned quorum = ent_quorum((unsigned)n->n_members);
-	return json_pack("{s:I,s:I,s:i,s:i,s:i,s:b}", "size", (json_int_t)ent_ledger_size(n->ledger), "checkpoint", (json_int_t)ent_ledger_signed(n->ledger)->size,
-			 "cosigned", (int)n->cosigned, "quorum", (int)quorum, "witnesses", (int)n->n_members, "fork_proof", quorum && n->cosigned >= quorum);
+	return json_pack("{s:I,s:I,s:i,s:i,s:i,s:b}", "size", (json_int_t)ent_ledger_size(n->ledger), "checkpoint",
+			 (json_int_t)ent_ledger_signed(n->ledger)->size, "cosigned", (int)n->cosigned, "quorum", (int)quorum, "witnesses",
+			 (int)n->n_members, "fork_proof", quorum && n->cosigned >= quorum);
 }
 
 static int64_t own_tables(struct ent_node *n)
@@ -112,7 +113,7 @@ static int64_t own_tables(struct ent_node *n)
 
 void ent_verb_status(struct ent_node *n, const json_t *args, struct ent_reply *reply)
 {
-	char words[ENT_FINGERPRINT_MAX + 1], hex[65];
+	char words[ENT_FINGERPRINT_LEN], hex[65];
 	uint8_t id[ENT_HASH_BYTES];
 	uint64_t space = 0;
 	unsigned queued = 0, running = 0;
@@ -122,10 +123,11 @@ void ent_verb_status(struct ent_node *n, const json_t *args, struct ent_reply *r
 	ent_hex(hex, id, sizeof id);
 	(void)n->env.fs->ops->space(n->env.fs, &space, NULL);
 	ent_jobs_count(n, &queued, &running);
-	ent_reply_ok(reply, json_pack("{s:s,s:s,s:b,s:s,s:s,s:b,s:I,s:i,s:o,s:{s:i,s:i},s:o,s:I,s:b}", "org", n->card.org, "version", ENT_VERSION, "serving",
-				      n->env.mesh != NULL, "fingerprint", hex, "words", words, "compute_only", n->card.compute_only, "tables", (json_int_t)own_tables(n),
-				      "members", (int)n->n_members, "peers", peers_json(n), "jobs", "queued", (int)queued, "running", (int)running, "ledger", ledger_json(n),
-				      "disk_free_bytes", (json_int_t)(space > INT64_MAX / 1024 ? INT64_MAX / 1024 : space), "writable", !n->broken));
+	ent_reply_ok(reply, json_pack("{s:s,s:s,s:b,s:s,s:s,s:b,s:I,s:i,s:o,s:{s:i,s:i},s:o,s:I,s:b}", "org", n->card.org, "version", ENT_VERSION,
+				      "serving", n->env.mesh != NULL, "fingerprint", hex, "words", words, "compute_only", n->card.compute_only,
+				      "tables", (json_int_t)own_tables(n), "members", (int)n->n_members, "peers", peers_json(n), "jobs", "queued",
+				      (int)queued, "running", (int)running, "ledger", ledger_json(n), "disk_free_bytes",
+				      (json_int_t)(space > INT64_MAX / 1024 ? INT64_MAX / 1024 : space), "writable", !n->broken));
 }
 
 void ent_verb_config(struct ent_node *n, const json_t *args, struct ent_reply *reply)
