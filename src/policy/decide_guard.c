@@ -15,7 +15,7 @@ static void put_column(struct ent_decide *c, const struct ent_block *b, const st
 	const struct ent_rel *r = &b->query->rels[e->rel];
 	if (r->kind == ENT_REL_TABLE) {
 		ent_buf_printf(out, "%s.%s.", r->table->org, r->table->name);
-		ent_sql_quote(out, r->table->columns[e->column].name);
+		ent_grant_print_name(r->table->columns[e->column].name, out);
 		return;
 	}
 	for (size_t i = 0; i < r->n_branches; i++) {
@@ -30,7 +30,7 @@ static void put_const(const struct ent_expr *e, struct ent_buf *out)
 	if (e->is_null)
 		ent_buf_str(out, "null");
 	else if (e->type.id == ENT_T_TEXT)
-		ent_sql_quote(out, e->text);
+		ent_grant_print_name(e->text, out);
 	else if (ent_type_is_float(e->type))
 		ent_buf_printf(out, "%a", e->real);
 	else
@@ -130,24 +130,16 @@ static struct ent_expr *and_filter(struct ent_decide *c, const struct ent_query 
 	return q->where ? e : args[1];
 }
 
-/* The block without what it shows: only FROM, joins and conditions tell which rows are selected. */
+/* FROM, joins and conditions (of a filtered aggregate, its own as well), versions of the tables, commitments to the requester's. */
 static int rows_text(struct ent_decide *c, const struct ent_block *b, const struct ent_expr *filter, const char **ret)
 {
-	struct ent_query bare = *b->query;
+	struct ent_query selected = *b->query;
 	ENT_CLEANUP(ent_buf_deinit) struct ent_buf out = ENT_BUF(ROWS_MAX);
 	ENT_JSON_AUTO query = NULL;
 	ENT_JSON_AUTO all = NULL;
-	bare.group = NULL;
-	bare.items = NULL;
-	bare.order = NULL;
-	bare.having = NULL;
-	bare.n_group = bare.n_items = bare.n_order = 0;
-	bare.aggregate = false;
-	bare.limit = -1;
-	bare.offset = 0;
-	if (filter && !(bare.where = and_filter(c, b->query, filter)))
+	if (filter && !(selected.where = and_filter(c, b->query, filter)))
 		return ent_nomem(c->err);
-	ENT_TRY(ent_query_json(&bare, &query, c->err));
+	ENT_TRY(ent_query_selection_json(&selected, &query, c->err));
 	json_t *versions = json_array();
 	all = json_pack("{s:O, s:o}", "query", query, "tables", versions);
 	if (!all)

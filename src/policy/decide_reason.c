@@ -34,15 +34,6 @@ static const char *forbidden(enum ent_use use)
 	return "may not be used";
 }
 
-static void put_name(struct ent_buf *out, const char *name)
-{
-	size_t n = strlen(name);
-	if (n && (name[0] < '0' || name[0] > '9') && strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_") == n)
-		ent_buf_str(out, name);
-	else
-		ent_sql_quote(out, name);
-}
-
 /* The k the owner asks elsewhere on this table, else the default. */
 static uint32_t usual_k(const struct ent_decide *c, const struct ent_policy_owner *o, const char *table)
 {
@@ -59,13 +50,13 @@ const char *ent_decide_suggest(struct ent_decide *c, const struct ent_table *t, 
 {
 	ENT_CLEANUP(ent_buf_deinit) struct ent_buf b = ENT_BUF(4096);
 	ent_buf_printf(&b, "GRANT %s ON ", ent_use_text(use));
-	put_name(&b, t->name);
+	ent_grant_print_name(t->name, &b);
 	ent_buf_str(&b, "(");
-	put_name(&b, column);
+	ent_grant_print_name(column, &b);
 	ent_buf_printf(&b, ") TO %s", c->in->requester);
 	if (c->in->purpose) {
 		ent_buf_str(&b, " FOR ");
-		put_name(&b, c->in->purpose);
+		ent_grant_print_name(c->in->purpose, &b);
 	}
 	if (use != ENT_USE_SELECT)
 		ent_buf_printf(&b, " MIN GROUP %u", (unsigned)usual_k(c, ent_decide_owner(c->in, t->org), t->name));

@@ -23,7 +23,16 @@ static size_t args_with_columns(const struct ent_expr *e)
 	return n;
 }
 
-static bool single_table(uint64_t tables) { return tables && !(tables & (tables - 1)); }
+/* Do values of two tables stand in one row: of one owner (same), or of two? Branches of a UNION ALL never meet. */
+static bool tables_meet(const struct ent_decide *c, uint64_t tables, bool same)
+{
+	for (size_t i = 0; i < c->n_bases; i++)
+		for (size_t j = i + 1; j < c->n_bases; j++)
+			if ((tables >> i & 1) && (tables >> j & 1) && (c->bases[i].together >> j & 1) &&
+			    same == !strcmp(c->bases[i].table->org, c->bases[j].table->org))
+				return true;
+	return false;
+}
 
 /* Tables of one owner only? */
 static bool single_owner(const struct ent_decide *c, uint64_t tables)
@@ -45,8 +54,7 @@ static bool mul_is_plain(const struct ent_decide *c, const struct ent_block *b, 
 	struct ent_value_info l = ent_decide_value(c, b, e->args[0]), r = ent_decide_value(c, b, e->args[1]);
 	if (!l.degree || !r.degree)
 		return true;
-	uint64_t tables = l.tables | r.tables;
-	return l.degree + r.degree <= 2 && (single_table(tables) || !single_owner(c, tables));
+	return l.degree + r.degree <= 2 && !tables_meet(c, l.tables | r.tables, true);
 }
 
 static bool cast_is_plain(const struct ent_expr *e)
@@ -179,7 +187,7 @@ static void walk_aggregate(struct ent_decide *c, struct ent_block *b, const stru
 	uint32_t needs = aggregate_use(e->agg) | (outer & ~BIT(SELECT));
 	if (!tables)
 		count_rows(c, b->tables);
-	if (!single_owner(c, tables))
+	if (tables_meet(c, tables, false))
 		needs |= BIT(MIXED);
 	if (e->n_args)
 		walk(c, b, e->args[0], needs, false);

@@ -90,6 +90,8 @@ int ent_grant_from_json(struct ent_arena *arena, const json_t *value, struct ent
 int ent_grant_json(const struct ent_grant *g, json_t **ret, struct ent_err *err);
 /* Back to one statement of the text form ending in ';'; parses to the same grant. */
 void ent_grant_print(const struct ent_grant *g, struct ent_buf *out);
+/* One name as the text form spells it: bare, or between double quotes. */
+void ent_grant_print_name(const char *name, struct ent_buf *out);
 
 /* What a grant gives away, in plain words, one line per warning: `add` of own values, min/max, avg, SELECT, GROUP on many values, ...
  * t: the table as the catalogue has it, or NULL. */

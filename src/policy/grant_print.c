@@ -9,7 +9,7 @@ static bool is_plain(const char *name)
 	return strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_") == n;
 }
 
-static void print_name(struct ent_buf *out, const char *name)
+void ent_grant_print_name(const char *name, struct ent_buf *out)
 {
 	if (is_plain(name)) {
 		ent_buf_str(out, name);
@@ -28,7 +28,7 @@ static void print_names(struct ent_buf *out, const char *const *names, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
 		ent_buf_str(out, i ? ", " : "");
-		print_name(out, names[i]);
+		ent_grant_print_name(names[i], out);
 	}
 }
 
@@ -97,7 +97,7 @@ void ent_grant_print(const struct ent_grant *g, struct ent_buf *out)
 	ent_buf_str(out, g->deny ? "DENY " : "GRANT ");
 	print_uses(out, g);
 	ent_buf_str(out, " ON ");
-	print_name(out, g->table);
+	ent_grant_print_name(g->table, out);
 	ent_buf_str(out, "(");
 	print_names(out, g->columns, g->n_columns);
 	ent_buf_str(out, ")");
