@@ -95,7 +95,7 @@ static int field_init(struct ArrowSchema *s, const struct ent_field *f, struct e
 	meta_encode(&meta, pairs, 2);
 	if (!f->unsupported)
 		ent_type_format(f->type, format);
-	ENT_TRY(node_init(s, format, f->name, &meta, 0, err));
+	ENT_TRY(node_init(s, f->format && !f->unsupported ? f->format : format, f->name, &meta, 0, err));
 	s->flags = f->nullable ? ARROW_FLAG_NULLABLE : 0;
 	return 0;
 }

@@ -18,6 +18,7 @@ struct ent_field { /* texts are borrowed while the schema is built */
 	bool nullable;
 	const char *native;      /* may be NULL */
 	const char *unsupported; /* not NULL: type is ignored */
+	const char *format;      /* a wider Arrow format of type; NULL: its own */
 };
 
 /* keys: text for "entente.keys" or NULL. The result owns copies of everything. ENT_ENOMEM. */
