@@ -6,7 +6,6 @@
 #include "mpc/engine.h"
 
 #define CONTRIBUTION 32
-#define HELD_BYTES (2 * (TILE_WORDS * 8 + 64))
 
 /* What neighbours send each other at set-up. */
 struct hello {
@@ -106,7 +105,7 @@ static int buffers(struct ent_mpc *m, struct ent_err *err)
 		if (!m->tile[i])
 			return ent_nomem(err);
 	}
-	m->held = malloc(HELD_BYTES);
+	m->held = malloc(4 * HELD_BYTES);
 	return m->held ? 0 : ent_nomem(err);
 }
 
@@ -141,7 +140,7 @@ void ent_mpc_free(struct ent_mpc *m)
 		free(m->tile[i]);
 	}
 	if (m->held)
-		ent_wipe(m->held, HELD_BYTES);
+		ent_wipe(m->held, 4 * HELD_BYTES);
 	free(m->held);
 	ent_mpc_drop_cache(m);
 	free(m->openings);

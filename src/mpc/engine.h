@@ -9,6 +9,7 @@
 
 #define TILE_WORDS 2048 /* 16 KiB: zero shares, products and the message of a tile stay in the first-level cache */
 #define HEADER_BYTES 8
+#define HELD_BYTES (TILE_WORDS * 8 + 64)
 #define CACHE_BLOCKS 24
 #define ROTATE_ROWS 2048 /* roles of input-like protocols go round every so many rows; 64 planes of them fill a tile */
 
@@ -33,7 +34,7 @@ enum way { WAY_PREV, WAY_NEXT };
 struct wire {
 	struct ent_link *link;
 	uint64_t left;
-	size_t held; /* bytes collected in buf */
+	size_t held, at; /* bytes in buf; receiving: how many of them were taken */
 	uint8_t *buf;
 };
 
@@ -56,7 +57,7 @@ struct ent_mpc {
 	struct ent_mpc_opening *openings;
 	size_t openings_count, openings_cap;
 	uint64_t *tile[3]; /* TILE_WORDS each */
-	uint8_t *held;     /* message under collection */
+	uint8_t *held;     /* messages under way: to prev, to next, from prev, from next */
 	struct block cache[CACHE_BLOCKS];
 	size_t cached_bytes;
 };

@@ -12,6 +12,14 @@ struct ent_mpc_kernel {
 			 uint64_t n1, const uint64_t *y0, const uint64_t *y1, const uint64_t *w0, size_t words);
 	/* out += x0*(y0+y1) + x1*y0, also stored to z. */
 	void (*mul_tile)(uint64_t *out, uint64_t *z, const uint64_t *x0, const uint64_t *x1, const uint64_t *y0, const uint64_t *y1, size_t words);
+	/* Comparison trees over tiles of `words` words per plane. z is the zero share on entry, the sent component on return; also stored in place.
+	 * leaf: g0 = ~x & y (n0, n1: complement masks), e = ~(x ^ y), over planes*words words.
+	 * merge_g, merge_e: merges pairs [first, first+count) of planes: g_i = g_hi ^ e_hi g_lo; e_i = e_hi e_lo. */
+	void (*lt_leaf)(uint64_t *z, const uint64_t *x0, const uint64_t *x1, const uint64_t *y0, const uint64_t *y1, uint64_t n0, uint64_t n1,
+			uint64_t *g0, uint64_t *e0, uint64_t *e1, size_t words);
+	void (*merge_g)(uint64_t *z, uint64_t *g0, const uint64_t *g1, const uint64_t *e0, const uint64_t *e1, size_t first, size_t count,
+			size_t words);
+	void (*merge_e)(uint64_t *z, uint64_t *e0, const uint64_t *e1, size_t first, size_t count, size_t words);
 	void (*xor_in)(uint64_t *x, const uint64_t *y, size_t words);
 	void (*add_in)(uint64_t *x, const uint64_t *y, size_t words);
 	void (*sub_in)(uint64_t *x, const uint64_t *y, size_t words);

@@ -25,7 +25,7 @@ struct ent_ring {
 static inline size_t ent_words(size_t rows) { return (rows + 63) / 64; }
 
 /* Whole rows: all bit columns of a table in one ent_bits, columns that are only summed or multiplied as rings beside them. */
-#define ENT_ROWS_RINGS_MAX 16
+#define ENT_ROWS_RINGS_MAX 24 /* compaction needs one of them for itself */
 struct ent_rows {
 	size_t rows;
 	struct ent_bits bits; /* bits.planes may be 0 */

@@ -29,7 +29,7 @@ static int flush(struct ent_mpc *m, struct wire *w, struct ent_err *err)
 
 int ent_wire_send(struct ent_mpc *m, enum way way, uint64_t bytes, struct wire *ret, struct ent_err *err)
 {
-	*ret = (struct wire){ link_of(m, way), bytes, HEADER_BYTES, m->held + (way == WAY_NEXT ? TILE_WORDS * 8 + 64 : 0) };
+	*ret = (struct wire){ .link = link_of(m, way), .left = bytes, .held = HEADER_BYTES, .buf = m->held + (way == WAY_NEXT ? HELD_BYTES : 0) };
 	header(m, bytes, ret->buf);
 	return bytes ? 0 : flush(m, ret, err);
 }
@@ -53,7 +53,7 @@ int ent_wire_put(struct ent_mpc *m, struct wire *w, const void *data, size_t len
 int ent_wire_recv(struct ent_mpc *m, enum way way, uint64_t bytes, struct wire *ret, struct ent_err *err)
 {
 	uint8_t want[HEADER_BYTES], got[HEADER_BYTES];
-	*ret = (struct wire){ link_of(m, way), bytes, 0, NULL };
+	*ret = (struct wire){ .link = link_of(m, way), .left = bytes, .buf = m->held + (way == WAY_NEXT ? 3 : 2) * HELD_BYTES };
 	header(m, bytes, want);
 	ENT_TRY(ent_mpc_dies(m, ret->link->ops->recv(ret->link, got, HEADER_BYTES, err)));
 	m->n.bytes_received += HEADER_BYTES;
@@ -64,12 +64,31 @@ int ent_wire_recv(struct ent_mpc *m, enum way way, uint64_t bytes, struct wire *
 	return ent_mpc_dies(m, ENT_EPEER);
 }
 
-int ent_wire_get(struct ent_mpc *m, struct wire *w, void *data, size_t len, struct ent_err *err)
+static int pull(struct ent_mpc *m, struct wire *w, void *data, size_t len, struct ent_err *err)
 {
-	ENT_ASSERT(len <= w->left);
-	w->left -= len;
-	if (!len)
-		return 0;
 	m->n.bytes_received += len;
 	return ent_mpc_dies(m, w->link->ops->recv(w->link, data, len, err));
+}
+
+/* Large pieces go straight to their place; small ones come out of a buffer that is filled with as much of the message as it holds. */
+int ent_wire_get(struct ent_mpc *m, struct wire *w, void *data, size_t len, struct ent_err *err)
+{
+	uint8_t *to = data;
+	ENT_ASSERT(len <= w->left);
+	w->left -= len;
+	while (len) {
+		if (w->at == w->held && len >= TILE_WORDS * 4)
+			return pull(m, w, to, len, err);
+		if (w->at == w->held) {
+			w->held = w->left + len < TILE_WORDS * 8 ? (size_t)w->left + len : TILE_WORDS * 8;
+			w->at = 0;
+			ENT_TRY(pull(m, w, w->buf, w->held, err));
+		}
+		size_t n = w->held - w->at < len ? w->held - w->at : len;
+		memcpy(to, w->buf + w->at, n);
+		w->at += n;
+		to += n;
+		len -= n;
+	}
+	return 0;
 }
