@@ -92,7 +92,8 @@ int ent_sql_call_part(struct ent_sql *x, enum ent_op op, enum ent_part part, str
 {
 	struct ent_expr *e;
 	ENT_TRY(ent_sql_call1(x, op, type, a, -1, &e));
-	e->part = part;
+	if (e->kind == ENT_X_CALL)
+		e->part = part;
 	*ret = e;
 	return 0;
 }

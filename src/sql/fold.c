@@ -232,6 +232,8 @@ int ent_sql_fold(struct ent_sql *x, struct ent_expr *e, int place, struct ent_ex
 		return fold_coalesce(x, e, ret);
 	if (e->op == ENT_OP_NULLIF)
 		return fold_nullif(x, e, ret);
+	while (e->op == ENT_OP_IS_NULL && e->args[0]->kind == ENT_X_CALL && e->args[0]->op == ENT_OP_CAST)
+		e->args[0] = e->args[0]->args[0];
 	if (e->op == ENT_OP_IS_NULL && (ent_sql_is_const(e->args[0]) || !e->args[0]->nullable))
 		return ent_sql_const(x, e->type, ent_sql_is_const(e->args[0]) && e->args[0]->is_null, ret);
 	if (strict(e->op) && any_null(e))

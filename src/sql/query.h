@@ -139,7 +139,10 @@ struct ent_printed {
 	struct ent_printed_param *params; /* in the arena */
 	size_t n_params;
 };
-/* column_name(arg, rel, column): how a column is spelled (already quoted). */
+/* A parameter's value as the connector ABI carries it (struct ent_param): canonical text, NULL for NULL. */
+int ent_sql_param_text(struct ent_arena *arena, const struct ent_expr *value, const char **ret, struct ent_err *err);
+/* The text belongs to the caller (ent_buf_deinit), untouched on failure; params live in the arena.
+ * column_name(arg, rel, column): how a column is spelled (already quoted). */
 int ent_sql_print_expr(struct ent_arena *arena, const struct ent_expr *e, enum ent_dialect dialect,
                        const char *(*column_name)(void *arg, uint16_t rel, uint16_t column), void *arg, struct ent_printed *out, struct ent_err *err);
 /* A whole query whose tables all belong to one owner. relation(arg, table): text for FROM. */
