@@ -1,0 +1,187 @@
+/* Three meshes in one process: everybody comes up, messages arrive in order, strangers and changed keys are refused, death of each kind is noticed.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "mesh_kit.h"
+#include "os/system.h"
+#include "tap.h"
+
+static struct node alpha, bravo, charlie, mallory;
+static struct node *all[] = { &alpha, &bravo, &charlie };
+
+static int say(struct node *n, const char *org, const void *data, size_t len) { return n->mesh->ops->send(n->mesh, org, ent_bytes(data, len), NULL); }
+
+static void together(void)
+{
+	bool up = true;
+	for (size_t i = 0; i < 3; i++)
+		node_start(all[i], "127.0.0.1:0");
+	for (size_t i = 0; i < 3; i++)
+		node_trust(all[i], all, 3);
+	for (size_t i = 0; i < 3; i++)
+		for (size_t j = 0; j < 3; j++)
+			up = up && (i == j || wait_up(all[i], all[j]->org));
+	OK(up, "everybody is up with everybody");
+	const struct note *t = node_wait(&alpha, ENT_MESH_UP, "bravo", 0);
+	OK_STR(t ? t->text : "", "entente test", "the peer's version is told");
+	OK_INT(say(&alpha, "nobody", "x", 1), ENT_EPEER, "an unknown peer is not connected");
+}
+
+static void messages(void)
+{
+	size_t big = ENT_MESH_BYTES_MAX;
+	uint8_t *data = malloc(big + 1);
+	bool sent = true, order = true;
+	for (size_t i = 0; i < big; i++)
+		data[i] = (uint8_t)(i >> 3 ^ i);
+	for (uint32_t i = 0; i < 500; i++)
+		sent = sent && !say(&alpha, "charlie", &i, sizeof i) && !say(&charlie, "alpha", &i, sizeof i);
+	OK(sent, "500 messages each way are queued");
+	OK(node_wait(&charlie, ENT_MESH_MESSAGE, "alpha", 499) && node_wait(&alpha, ENT_MESH_MESSAGE, "charlie", 499), "and arrive");
+	for (uint32_t i = 0; i < 500; i++)
+		order = order && node_wait(&charlie, ENT_MESH_MESSAGE, "alpha", i)->first == i;
+	OK(order, "in order");
+	OK_INT(say(&bravo, "charlie", data, big), 0);
+	const struct note *t = node_wait(&charlie, ENT_MESH_MESSAGE, "bravo", 0);
+	OK(t && t->len == big && t->hash == hash_of(data, big), "a message of 4 MiB arrives whole");
+	OK_INT(say(&bravo, "charlie", data, big + 1), ENT_EINTERNAL, "one byte more is refused");
+	OK_INT(say(&bravo, "charlie", data, 0), 0);
+	t = node_wait(&charlie, ENT_MESH_MESSAGE, "bravo", 1);
+	OK(t && t->len == 0, "an empty message is a message");
+	free(data);
+}
+
+static void strangers(void)
+{
+	struct ent_mesh_pin pins[3];
+	char hex[65];
+	node_keys(&mallory, "mallory");
+	node_start(&mallory, NULL);
+	pins[0] = pin_of(&alpha, ent_tls_mesh_port(alpha.mesh));
+	ent_tls_mesh_pins(mallory.mesh, pins, 1, NULL);
+	const struct note *t = node_wait(&alpha, ENT_MESH_REFUSED, "", 0);
+	ent_hex(hex, mallory.public_key, 32);
+	OK(t && strstr(t->text, hex) && strstr(t->text, "127.0.0.1"), "a stranger is refused, key and address are told: %s", t ? t->text : "");
+	t = node_wait(&mallory, ENT_MESH_REFUSED, "alpha", 0);
+	OK(t && strstr(t->text, "refused our"), "and learns that it was: %s", t ? t->text : "");
+	usleep(900000); /* it redials meanwhile */
+	OK_INT(node_count(&alpha, ENT_MESH_REFUSED, ""), 1, "repetitions are not told again");
+	OK(!mallory.mesh->ops->up(mallory.mesh, "alpha"), "no way in");
+	node_stop(&mallory);
+	/* A trusted member that gives another's name. */
+	struct node fake = { .org = "bravo" };
+	fake = mallory;
+	snprintf(fake.org, sizeof fake.org, "bravo");
+	pins[0] = pin_of(&bravo, 0);
+	pins[1] = pin_of(&charlie, ent_tls_mesh_port(charlie.mesh));
+	pins[2] = pin_of(&mallory, 0);
+	ent_tls_mesh_pins(alpha.mesh, pins, 3, NULL);
+	node_start(&fake, NULL);
+	pins[0] = pin_of(&alpha, ent_tls_mesh_port(alpha.mesh));
+	ent_tls_mesh_pins(fake.mesh, pins, 1, NULL);
+	t = node_wait(&alpha, ENT_MESH_REFUSED, "mallory", 0);
+	OK(t && strstr(t->text, "calls itself bravo"), "a name that does not fit the key is refused: %s", t ? t->text : "");
+	node_stop(&fake);
+	node_trust(&alpha, all, 3);
+}
+
+static void changed_key(void)
+{
+	struct node *fresh = calloc(1, sizeof *fresh);
+	size_t downs = node_count(&alpha, ENT_MESH_DOWN, "bravo"), ups = node_count(&alpha, ENT_MESH_UP, "bravo");
+	node_stop(&bravo);
+	OK(node_wait(&alpha, ENT_MESH_DOWN, "bravo", downs), "a peer that stops is down");
+	OK_INT(say(&alpha, "bravo", "x", 1), ENT_EPEER, "nothing can be sent to it");
+	node_keys(fresh, "bravo");
+	node_start(fresh, "127.0.0.1:0");
+	struct node *others[] = { &alpha };
+	node_trust(fresh, others, 1);
+	const struct note *t = node_wait(&alpha, ENT_MESH_REFUSED, "", node_count(&alpha, ENT_MESH_REFUSED, ""));
+	OK(t && strstr(t->text, "not the one of a trusted"), "bravo with a new key is refused: %s", t ? t->text : "");
+	OK(!fresh->mesh->ops->up(fresh->mesh, "alpha"), "not up");
+	others[0] = fresh;
+	node_trust(&alpha, others, 1);
+	OK(node_wait(&alpha, ENT_MESH_UP, "bravo", ups), "up once the new card is trusted");
+	ENT_ASSERT(!ent_tls_mesh_pins(alpha.mesh, NULL, 0, NULL));
+	OK(node_wait(fresh, ENT_MESH_DOWN, "alpha", 0), "down once trust is withdrawn");
+	OK(!alpha.mesh->ops->up(alpha.mesh, "bravo"), "on both sides");
+	node_stop(fresh);
+	free(fresh);
+	node_start(&bravo, "127.0.0.1:0");
+	for (size_t i = 0; i < 3; i++)
+		node_trust(all[i], all, 3);
+	OK(wait_up(&alpha, "bravo") && wait_up(&bravo, "charlie") && wait_up(&alpha, "charlie"), "bravo is back with its own key");
+}
+
+static void silence(void)
+{
+	static struct node left, right;
+	struct middle m;
+	struct ent_mesh_pin pin;
+	node_keys(&left, "left");
+	node_keys(&right, "right");
+	left.silence_ms = right.silence_ms = 500;
+	left.ping_ms = right.ping_ms = 100;
+	node_start(&left, NULL);
+	node_start(&right, "127.0.0.1:0");
+	middle_start(&m, ent_tls_mesh_port(right.mesh));
+	pin = pin_of(&left, 0);
+	ent_tls_mesh_pins(right.mesh, &pin, 1, NULL);
+	pin = pin_of(&right, m.port);
+	ent_tls_mesh_pins(left.mesh, &pin, 1, NULL);
+	OK(wait_up(&left, "right") && wait_up(&right, "left"), "up through a middle");
+	usleep(1200000);
+	OK(node_count(&left, ENT_MESH_DOWN, "right") == 0, "pings keep an idle connection");
+	uint64_t start = ent_system_clock()->mono_ms(NULL);
+	atomic_store(&m.frozen, true);
+	const struct note *t = node_wait(&left, ENT_MESH_DOWN, "right", 0);
+	uint64_t took = ent_system_clock()->mono_ms(NULL) - start;
+	OK(t && strstr(t->text, "silent"), "a frozen network is noticed: %s", t ? t->text : "");
+	OK(took >= 350 && took < 3000, "in time (%llu ms)", (unsigned long long)took);
+	OK(node_wait(&right, ENT_MESH_DOWN, "left", 0), "on both sides");
+	atomic_store(&m.frozen, false);
+	OK(node_wait(&left, ENT_MESH_UP, "right", 1), "and recovers");
+	/* A changed byte on the wire. */
+	size_t downs = node_count(&right, ENT_MESH_DOWN, "left");
+	atomic_store(&m.flip_at, m.passed + 40);
+	for (int i = 0; i < 3; i++)
+		say(&left, "right", "integrity matters", 17);
+	t = node_wait(&right, ENT_MESH_DOWN, "left", downs);
+	OK(t && node_count(&right, ENT_MESH_MESSAGE, "left") < 3, "a flipped byte ends the connection: %s", t ? t->text : "");
+	OK(node_wait(&left, ENT_MESH_UP, "right", 2), "a new one is made");
+	node_stop(&left);
+	node_stop(&right);
+	middle_stop(&m);
+}
+
+static void addresses(void)
+{
+	struct ent_mesh_options o = { .org = "x", .listen = "nonsense" };
+	struct ent_err err = ENT_ERR_INIT;
+	struct ent_mesh *m = NULL;
+	char taken[40];
+	OK_INT(ent_tls_mesh_new(&o, &m, &err), ENT_ECONFIG, "not an address");
+	snprintf(taken, sizeof taken, "127.0.0.1:%u", ent_tls_mesh_port(alpha.mesh));
+	o.listen = taken;
+	OK_INT(ent_tls_mesh_new(&o, &m, &err), ENT_EIO, "port taken");
+	OK(err.next[0], "what to do: %s", err.next);
+}
+
+int main(void)
+{
+	node_keys(&alpha, "alpha");
+	node_keys(&bravo, "bravo");
+	node_keys(&charlie, "charlie");
+	together();
+	messages();
+	addresses();
+	strangers();
+	changed_key();
+	for (size_t i = 0; i < 3; i++)
+		node_stop(all[i]);
+	OK_INT(node_count(&alpha, ENT_MESH_DOWN, "") > 0, 1, "stopping is silent afterwards");
+	silence();
+	return tap_done();
+}
