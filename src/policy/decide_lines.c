@@ -104,7 +104,7 @@ static int column_lines(struct ent_decide *c, const struct ent_policy_owner *o, 
 			continue;
 		line.allowed = own;
 		line.rule = "own";
-		line.leak = ENT_LEAK_MATCH_PATTERN;
+		line.leak = own ? ENT_LEAK_MATCH_PATTERN : ENT_LEAK_NONE; /* one's own sets no limit */
 		if (!own)
 			ENT_TRY(decide_line(c, o, &line));
 		ENT_TRY(add_line(c, line));
@@ -197,7 +197,7 @@ static int gather(struct ent_decide *c)
 		return ent_nomem(c->err);
 	for (size_t i = 0; i < d->n_lines; i++) {
 		const struct ent_decision_line *l = &d->lines[i];
-		if (l->leak < d->leak)
+		if (l->allowed && l->leak < d->leak)
 			d->leak = l->leak;
 		gather_approval(d, l->table->org, l->approvals);
 	}

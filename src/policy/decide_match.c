@@ -46,8 +46,10 @@ enum ent_unmet ent_decide_unmet(const struct ent_policy_owner *o, const struct e
 		return ENT_UNMET_TO;
 	if (!for_matches(g, in->purpose))
 		return ENT_UNMET_FOR;
+#ifndef ENT_MUTANT_GRANT_EXPIRED
 	if (g->until_day != ENT_GRANT_NO_DATE && in->time_ms >= ((int64_t)g->until_day + 1) * DAY_MS)
 		return ENT_UNMET_UNTIL;
+#endif
 	if (g->uses_max && r->used >= g->uses_max)
 		return ENT_UNMET_USES;
 	return ENT_MET;
@@ -85,7 +87,9 @@ struct ent_match ent_decide_match(const struct ent_policy_owner *o, const struct
 		if (!ent_decide_rule_matches(o, in, r, table, column, use_bits))
 			continue;
 		if (r->grant->deny) {
+#ifndef ENT_MUTANT_DENY_IGNORED
 			m.deny = m.deny ? m.deny : r;
+#endif
 			continue;
 		}
 		combine(&m, r);
