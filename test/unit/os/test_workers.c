@@ -28,7 +28,7 @@ static void pool(unsigned workers)
 	ent_workers_free(p);
 }
 
-static int order[3000], ran_count;
+static int order[3001], ran_count;
 
 static void note(void *arg) { order[ran_count++] = (int)(intptr_t)arg; }
 
