@@ -142,7 +142,7 @@ ENT_UNUSED static int trio_run_faulty(struct trio *t, const struct ent_memlink_f
 		if (ent_memlink_pair(pair[p], 0))
 			return ENT_ENOMEM;
 		for (int e = 0; e < 2; e++)
-			ent_memlink_timeout(pair[p][e], 20000);
+			ent_memlink_timeout(pair[p][e], faults ? 300 : 60000);
 		if (faults)
 			ent_memlink_faults(pair[p][0], &faults[p]);
 	}

@@ -98,12 +98,11 @@ static size_t level_gates(const struct ent_bits *g, const struct ent_bits *p, un
 	return n;
 }
 
-unsigned ent_sklansky_ands(unsigned carries)
+unsigned ent_sklansky_level(unsigned carries, unsigned level)
 {
 	unsigned n = 0;
-	for (unsigned level = 0; carries > 1u << level; level++)
-		for (unsigned i = 0; i < carries; i++)
-			n += i >> level & 1 ? 1u + !!(i >> (level + 1)) : 0;
+	for (unsigned i = 0; i < carries; i++)
+		n += i >> level & 1 ? 1u + !!(i >> (level + 1)) : 0;
 	return n;
 }
 

@@ -19,11 +19,11 @@ void ent_cost_and_planes(struct ent_cost *c, size_t rows, unsigned planes);
 void ent_cost_mul(struct ent_cost *c, size_t words);                /* dot: 1 word; matmul: rows*cols */
 void ent_cost_eq(struct ent_cost *c, size_t rows, unsigned planes); /* eq_const, same_as_above too */
 void ent_cost_lt(struct ent_cost *c, size_t rows, unsigned planes);
-void ent_cost_lt_const(struct ent_cost *c, size_t rows, unsigned planes, uint64_t value, bool sign);
+void ent_cost_lt_const(struct ent_cost *c, size_t rows, unsigned planes);
 void ent_cost_a2b(struct ent_cost *c, size_t rows, unsigned planes);
 void ent_cost_b2a_bits(struct ent_cost *c, size_t rows, unsigned planes); /* b2a_bit: planes = 1 */
-void ent_cost_b2a(struct ent_cost *c, size_t rows, unsigned planes, bool sign);
-void ent_cost_trunc(struct ent_cost *c, size_t rows);
+void ent_cost_b2a(struct ent_cost *c, size_t rows, unsigned planes);
+void ent_cost_trunc(struct ent_cost *c, size_t rows, unsigned shift);
 void ent_cost_open_bits(struct ent_cost *c, size_t rows, unsigned planes);
 void ent_cost_open_ring(struct ent_cost *c, size_t rows);
 void ent_cost_open_rows_to(struct ent_cost *c, int to, size_t rows, unsigned planes, unsigned rings);

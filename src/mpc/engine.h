@@ -130,8 +130,10 @@ void ent_rows_unpack(const uint8_t *packed, size_t rows, unsigned count, uint64_
 /* out row i = in row at[i]; any row length, no slack needed. */
 void ent_rows_permute(const uint8_t *in, const uint32_t *at, size_t count, size_t bytes, uint8_t *out);
 
-/* ANDs of the prefix tree over this many carries (a2b). */
-unsigned ent_sklansky_ands(unsigned carries);
+/* ANDs per row of one level of the prefix tree over this many carries (a2b). */
+unsigned ent_sklansky_level(unsigned carries, unsigned level);
+/* Words that hold the working rows of level d of a segmented scan over `words` words. */
+size_t ent_half_words(size_t words, unsigned d);
 
 /* Plane helpers. */
 static inline uint64_t *plane(const struct ent_bits *b, int j, unsigned k) { return b->c[j] + (size_t)k * ent_words(b->rows); }

@@ -20,7 +20,8 @@ int ent_mpc_input_all(struct ent_mpc *m, const struct ent_plain shape[3], struct
  * owner. The owner sends two seeds and one difference; parties 1 and 2 compare the hash of the difference. nonce: 16 bytes, fresh for each table and
  * job, bound into the seeds and compared with what the party expects. 1 round + 1 (hash, 32 bytes between parties 1 and 2); ENT_EPEER on a wrong
  * length or hash. */
-int ent_outside_send(struct ent_link *const links[3], const uint8_t nonce[16], const struct ent_plain *rows, struct ent_err *err);
+int ent_outside_send(struct ent_link *const links[3], struct ent_random *random, const uint8_t nonce[16], const struct ent_plain *rows,
+		     struct ent_err *err);
 int ent_mpc_input_outside(struct ent_mpc *m, struct ent_link *owner, const uint8_t nonce[16], const struct ent_plain *shape, struct ent_rows *ret,
 			  struct ent_err *err);
 #endif

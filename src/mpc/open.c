@@ -118,7 +118,7 @@ static uint64_t rows_bits(const struct ent_rows *x) { return (uint64_t)x->rows *
 static uint64_t rows_bytes(size_t rows, unsigned planes, unsigned rings) { return (ent_words(rows) * planes + (uint64_t)rings * rows) * 8; }
 
 /* The three roles of opening to party `to`: itself, its previous (sends component to-1, its c[0]), its next (hashes the same, its c[1]). */
-static int hash_component(const struct ent_rows *x, int j, uint8_t ret[ENT_SHA256_LEN])
+static void hash_component(const struct ent_rows *x, int j, uint8_t ret[ENT_SHA256_LEN])
 {
 	struct column col[ENT_ROWS_RINGS_MAX + 1];
 	struct ent_sha256 h;
@@ -131,7 +131,6 @@ static int hash_component(const struct ent_rows *x, int j, uint8_t ret[ENT_SHA25
 			ent_sha256_put(&h, &v, 8);
 		}
 	ent_sha256_finish(&h, ret);
-	return 0;
 }
 
 static int send_component(struct ent_mpc *m, const struct ent_rows *x, struct ent_err *err)
@@ -208,5 +207,55 @@ int ent_mpc_open_rows_to(struct ent_mpc *m, struct ent_why why, int to, const st
 		ENT_TRY(receive_rows(m, x, col, count, err));
 		add_up(x, col, count);
 	}
+	return ent_mpc_round(m, err);
+}
+
+/* One masked component of a tile: masks a, b, and a+b taken away, for components 1, 2, 0: they cancel in the sum. */
+static void mask_component(struct ent_mpc *m, int j, const struct column *col, size_t k, size_t n, uint64_t tail, uint64_t *out)
+{
+	const uint64_t *a = m->tile[0], *b = m->tile[1];
+	int component = party_after(m->party, j);
+	for (size_t i = 0; i < n; i++) {
+		uint64_t v = col->c[j][k + i];
+		if (col->per_plane) {
+			v &= (k + i) % col->per_plane == col->per_plane - 1 ? tail : ~(uint64_t)0;
+			out[i] = v ^ (component == 1 ? a[i] : component == 2 ? b[i] : a[i] ^ b[i]);
+		} else {
+			out[i] = component == 1 ? v + a[i] : component == 2 ? v + b[i] : v - a[i] - b[i];
+		}
+	}
+}
+
+static int outside_column(struct ent_mpc *m, struct ent_link *l, const struct ent_rows *x, const struct column *col, uint64_t at,
+			  struct ent_sha256 *h, struct ent_err *err)
+{
+	for (size_t k = 0; k < col->words; k += TILE_WORDS) {
+		size_t n = col->words - k < TILE_WORDS ? col->words - k : TILE_WORDS;
+		ent_mpc_draw_common(m, STREAM_OUTSIDE, at + k, m->tile[0], n);
+		ent_mpc_draw_common(m, STREAM_OUTSIDE + 1, at + k, m->tile[1], n);
+		mask_component(m, 0, col, k, n, tail_mask(x->rows), m->tile[2]);
+		ENT_TRY(ent_mpc_dies(m, l->ops->send(l, m->tile[2], n * 8, err)));
+		mask_component(m, 1, col, k, n, tail_mask(x->rows), m->tile[2]);
+		ent_sha256_put(h, m->tile[2], n * 8);
+	}
+	return 0;
+}
+
+int ent_mpc_open_rows_outside(struct ent_mpc *m, struct ent_why why, struct ent_link *receiver, const struct ent_rows *x, struct ent_err *err)
+{
+	struct column col[ENT_ROWS_RINGS_MAX + 1];
+	uint8_t hash[ENT_SHA256_LEN];
+	struct ent_sha256 h;
+	uint64_t at = 0;
+	size_t count = columns(x, NULL, NULL, col);
+	ENT_TRY(ent_mpc_begin(m, err));
+	ENT_TRY(ent_mpc_dies(m, ent_mpc_record(m, why, ENT_MPC_TO_OUTSIDE, rows_bits(x), err)));
+	ent_sha256_init(&h);
+	for (size_t i = 0; i < count; i++) {
+		ENT_TRY(outside_column(m, receiver, x, &col[i], at, &h, err));
+		at += (col[i].words + 1) & ~(size_t)1;
+	}
+	ent_sha256_finish(&h, hash);
+	ENT_TRY(ent_mpc_dies(m, receiver->ops->send(receiver, hash, sizeof hash, err)));
 	return ent_mpc_round(m, err);
 }

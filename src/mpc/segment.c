@@ -10,7 +10,7 @@ static const uint64_t upper[6] = { 0xaaaaaaaaaaaaaaaaull, 0xccccccccccccccccull,
 				   0xff00ff00ff00ff00ull, 0xffff0000ffff0000ull, 0xffffffff00000000ull };
 
 /* Words that hold the working half of `words` words at level d. */
-static size_t half_words(size_t words, unsigned d)
+size_t ent_half_words(size_t words, unsigned d)
 {
 	if (d < 6)
 		return (words + 1) / 2;
@@ -70,7 +70,7 @@ typedef void (*half_fn)(const uint64_t *x, size_t words, unsigned d, uint64_t *o
 static int halves(struct ent_mpc *m, const struct ent_bits *x, unsigned d, half_fn fn, struct ent_bits *ret, struct ent_err *err)
 {
 	size_t words = ent_words(x->rows);
-	ENT_TRY(ent_bits_make(m, half_words(words, d) * 64, x->planes, ret, err));
+	ENT_TRY(ent_bits_make(m, ent_half_words(words, d) * 64, x->planes, ret, err));
 	for (int j = 0; j < 2; j++)
 		for (unsigned k = 0; k < x->planes; k++)
 			fn(plane(x, j, k), words, d, plane(ret, j, k));
