@@ -42,10 +42,11 @@ struct ent_block *ent_decide_block(const struct ent_decide *c, const struct ent_
 size_t ent_decide_item(const struct ent_query *q, size_t column)
 {
 	size_t shown = 0;
-	for (size_t i = 0; i < q->n_items; i++)
-		if (!q->items[i].hidden && shown++ == column)
-			return i;
-	ENT_ASSERT(!"a relation shows more columns than its query has items");
+	size_t i = 0;
+	while (i < q->n_items && (q->items[i].hidden || shown++ != column))
+		i++;
+	ENT_ASSERT(i < q->n_items); /* a relation shows no more columns than its query has items */
+	return i;
 }
 
 bool ent_decide_is_comparison(const struct ent_expr *e)

@@ -32,17 +32,17 @@ static char *grants_now(const char *text)
 	struct ent_arena *a = ent_arena_new(1 << 20);
 	struct ent_statement *s;
 	size_t n;
-	char *all = calloc(1, 1 << 20);
-	ENT_ASSERT(all && !ent_grant_parse(a, ent_bytes_str(text), NULL, &s, &n, NULL));
+	struct ent_buf all = ENT_BUF(1u << 20);
+	ENT_ASSERT(!ent_grant_parse(a, ent_bytes_str(text), NULL, &s, &n, NULL));
 	for (size_t i = 0; i < n; i++) {
 		json_t *v;
 		ENT_ASSERT(!ent_grant_json(&s[i].grant, &v, NULL));
 		char *line = canonical_line(v);
-		strcat(all, line);
+		ent_buf_str(&all, line);
 		free(line);
 	}
 	ent_arena_free(a);
-	return all;
+	return (char *)all.data;
 }
 
 static char *decision_now(void)

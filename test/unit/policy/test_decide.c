@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "policy_world.h"
+#include "random.h"
 #include "tap.h"
 
 #define PLANES \
@@ -267,8 +268,7 @@ static const char *const COLUMN_GRANTS[] = { "JOIN", "FILTER", "GROUP", "AGGREGA
 static const char *const QUERIES[] = {
 	"SELECT p.maker, COUNT(*) FROM hudson.flights f JOIN registry.planes p ON f.tailnum = p.tailnum GROUP BY p.maker",
 	"SELECT COUNT(*) FROM hudson.flights f LEFT JOIN registry.planes p ON f.tailnum = p.tailnum WHERE p.tailnum IS NULL",
-	"SELECT f.carrier, AVG(p.seats) FROM hudson.flights f JOIN registry.planes p ON f.tailnum = p.tailnum WHERE p.built > DATE '2000-01-01' "
-	"GROUP BY f.carrier",
+	"SELECT f.carrier, AVG(p.seats) FROM hudson.flights f JOIN registry.planes p USING (tailnum) WHERE p.built > DATE '2000-01-01' GROUP BY 1",
 	"SELECT maker, seats FROM registry.planes WHERE tailnum LIKE 'N%'",
 	"SELECT AVG(v) FROM (SELECT seats AS v FROM registry.planes UNION ALL SELECT salary FROM bravo.people) u",
 	"SELECT s.d, MIN(s.t) FROM (SELECT maker AS d, SUM(seats) AS t FROM registry.planes GROUP BY maker) s GROUP BY s.d",
@@ -282,10 +282,10 @@ static void random_grant(struct world *w, bool deny)
 		const char *org, *table, *columns[4];
 	} T[] = { { "registry", "planes", { "tailnum", "maker", "built", "seats" } }, { "bravo", "people", { "id", "salary", "bonus", "dept" } } };
 	char text[200];
-	size_t t = (size_t)rand() % 2, u = (size_t)rand() % ENT_COUNT(COLUMN_GRANTS);
+	size_t t = random_below(2), u = random_below(ENT_COUNT(COLUMN_GRANTS));
 	bool own = !deny && (u == 0 || u == 5);
 	snprintf(text, sizeof text, "%s: %s %s ON %s(%s)%s%s;", T[t].org, deny ? "DENY" : "GRANT", COLUMN_GRANTS[u], T[t].table,
-		 T[t].columns[rand() % 4], deny ? "" : " TO ANY", own ? " WITH OWN VALUES" : "");
+		 T[t].columns[random_below(4)], deny ? "" : " TO ANY", own ? " WITH OWN VALUES" : "");
 	ENT_ASSERT(world_grant(w, text));
 }
 
@@ -319,7 +319,7 @@ static bool same_elsewhere(struct world *w)
 static void test_random(unsigned seed)
 {
 	int worse = 0, differ = 0, denied = 0, allowed = 0;
-	srand(seed);
+	random_state = seed;
 	for (int round = 0; round < 300; round++) {
 		struct world w;
 		bool before = false;
