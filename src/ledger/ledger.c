@@ -145,9 +145,10 @@ static int check_one(struct ent_ledger *l, struct ent_bytes envelope, struct ent
 	ENT_TRY(ent_entry_open(envelope, &e, err));
 	if (e.type == ENT_ENTRY_BLOCK || e.type == ENT_ENTRY_CROSSREF)
 		return ent_fail(err, ENT_EDATA, "%s entries are written by the ledger itself", ent_entry_name(e.type));
-	if (e.type != ENT_ENTRY_RUN && strcmp(e.actor, l->config.org) != 0)
+	bool foreign = e.type != ENT_ENTRY_RUN && strcmp(e.actor, l->config.org) != 0;
+	if (foreign && e.type != ENT_ENTRY_REQUEST) /* every participant of a job keeps the requester's own words */
 		return ent_fail(err, ENT_EDATA, "an entry of %s does not belong into the ledger of %s", e.actor, l->config.org);
-	if (!ent_dsse_signed_by(&e.dsse, l->config.sign.pub))
+	if (!foreign && !ent_dsse_signed_by(&e.dsse, l->config.sign.pub))
 		return ent_fail(err, ENT_EVERIFY, "the entry is not signed by %s", l->config.org);
 	return ent_dsse_check(&e.dsse, &ring, err);
 }

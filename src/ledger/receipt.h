@@ -1,7 +1,7 @@
 /* Receipts: one file that proves a joint job to an outsider who has nothing but the members' key fingerprints.
  *
  *   entente-receipt/v1
- *   part card/ORG N          the member card's envelope
+ *   part card/ORG/VERSION N  a member card's envelope; older versions too, where an older key signed something here
  *   part entry/ORG/INDEX N   an entry's envelope, exactly as in ORG's log
  *   part proof/ORG/INDEX N   its tlog-proof@v1
  *   part content/HEX N       salt (32 bytes) and bytes behind a commitment named in one of the entries
@@ -9,6 +9,7 @@
  * Each part line is followed by N bytes and a newline; parts come in that order, each group sorted; nothing else is allowed. */
 #ifndef ENT_LEDGER_RECEIPT_H
 #define ENT_LEDGER_RECEIPT_H
+#include "base/arena.h"
 #include "ledger/card.h"
 #include "ledger/content.h"
 #include "ledger/entry.h"
@@ -35,9 +36,9 @@ struct ent_receipt_log { /* what the receipt shows of one log */
 	unsigned cosigned, others, quorum; /* fewest cosignatures over its proofs; members besides the owner */
 };
 
-struct ent_receipt_report { /* owns everything; deinit */
+struct ent_receipt_report { /* owns everything but the receipt's bytes, which must outlive it; deinit */
 	struct ent_arena *arena;
-	struct ent_card *cards;
+	struct ent_card *cards; /* every version in the receipt, sorted; the last of an org is its card */
 	size_t card_count;
 	const char *sealed_by;
 	struct ent_receipt_item {
@@ -45,7 +46,8 @@ struct ent_receipt_report { /* owns everything; deinit */
 		uint64_t index;
 		int type;
 		int64_t time_ms;
-		json_t *body; /* lent from the report */
+		json_t *body;            /* lent from opened */
+		struct ent_entry opened; /* the whole entry */
 	} * entries;
 	size_t entry_count;
 	struct ent_receipt_log *logs;

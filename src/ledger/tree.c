@@ -45,6 +45,33 @@ int ent_tree_root(const struct ent_tree_source *s, uint64_t size, ent_hash *ret,
 	return range_hash(s, 0, size, ret, err);
 }
 
+void ent_frontier_add(struct ent_frontier *f, const ent_hash *leaf)
+{
+	ent_hash h = *leaf;
+	unsigned level = 0;
+	for (; f->size >> level & 1; level++)
+		ent_tree_node(&f->at[level], &h, &h);
+	f->at[level] = h;
+	f->size++;
+}
+
+void ent_frontier_root(const struct ent_frontier *f, ent_hash *ret)
+{
+	ent_hash root;
+	bool some = false;
+	ent_tree_empty(&root);
+	for (unsigned level = 0; level < 64; level++) {
+		if (!(f->size >> level & 1))
+			continue;
+		if (some)
+			ent_tree_node(&f->at[level], &root, &root);
+		else
+			root = f->at[level];
+		some = true;
+	}
+	*ret = root;
+}
+
 static void reverse(struct ent_proof *p)
 {
 	for (size_t i = 0; i < p->count / 2; i++) {

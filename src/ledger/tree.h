@@ -29,6 +29,14 @@ int ent_tree_inclusion(const struct ent_tree_source *s, uint64_t index, uint64_t
 /* From old to size; old = 0 gives the empty proof (a witness that never saw the log), though no verifier takes it as a statement. */
 int ent_tree_consistency(const struct ent_tree_source *s, uint64_t old, uint64_t size, struct ent_proof *ret, struct ent_err *err);
 
+/* A tree that only grows and only knows its root: the complete subtrees on its right edge. Start zeroed. */
+struct ent_frontier {
+	uint64_t size;
+	ent_hash at[64]; /* at[k]: subtree of 2^k leaves, valid where bit k of size is set */
+};
+void ent_frontier_add(struct ent_frontier *f, const ent_hash *leaf);
+void ent_frontier_root(const struct ent_frontier *f, ent_hash *ret);
+
 /* ENT_EVERIFY when the proof does not hold; every element is used, none left over. Consistency from 0 to n > 0 is no provable
  * statement and fails; 0 to 0 requires both roots to be SHA-256("") and an empty proof. */
 int ent_tree_check_inclusion(const ent_hash *leaf, uint64_t index, uint64_t size, const struct ent_proof *proof, const ent_hash *root,
