@@ -110,6 +110,27 @@ const struct note *node_wait(struct node *n, enum ent_mesh_event event, const ch
 	return NULL;
 }
 
+size_t node_count_text(struct node *n, enum ent_mesh_event event, const char *needle)
+{
+	size_t k = 0;
+	const struct note *t;
+	for (size_t i = 0; (t = find(n, event, "", i)); i++)
+		k += strstr(t->text, needle) != NULL;
+	return k;
+}
+
+const struct note *node_wait_text(struct node *n, enum ent_mesh_event event, const char *needle)
+{
+	const struct note *t;
+	for (int turn = 0; turn < 2500; turn++) {
+		for (size_t i = 0; (t = find(n, event, "", i)); i++)
+			if (strstr(t->text, needle))
+				return t;
+		usleep(2000);
+	}
+	return NULL;
+}
+
 size_t node_count(struct node *n, enum ent_mesh_event event, const char *org)
 {
 	size_t k = 0;

@@ -35,6 +35,9 @@ void node_trust(struct node *n, struct node *const *others, size_t count);
 struct ent_mesh_pin pin_of(const struct node *n, uint16_t port);
 /* Waits for the nth (from 0) event of this kind from org ("" = any); NULL after five seconds. */
 const struct note *node_wait(struct node *n, enum ent_mesh_event event, const char *org, size_t nth);
+/* The same for events whose text holds the needle. */
+const struct note *node_wait_text(struct node *n, enum ent_mesh_event event, const char *needle);
+size_t node_count_text(struct node *n, enum ent_mesh_event event, const char *needle);
 size_t node_count(struct node *n, enum ent_mesh_event event, const char *org);
 bool wait_up(struct node *n, const char *org);
 uint32_t hash_of(const void *data, size_t len);
