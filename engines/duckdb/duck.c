@@ -65,6 +65,8 @@ int ent_duck_fail(struct ent_err *err, duckdb_error_type type, const char *messa
 		code = ENT_EDATA;
 	ent_fail(err, code, "%s", what);
 	ent_why(err, "%.*s", (int)(end ? end - text : (ptrdiff_t)strnlen(text, 500)), text);
+	for (char *p = err ? err->why : NULL; p && *p; p++)
+		*p = *p == '\n' ? ' ' : *p;
 	return code;
 }
 

@@ -1,7 +1,8 @@
 /* The connector ABI: one module per kind of store, loaded at run time. A module exports one symbol, ent_connector_entry.
  *
  * All functions return 0 or an ent_code and fill err (may be NULL). Sessions are read-only, have time-outs and verify TLS fully unless the
- * URL says otherwise. One thread uses a source at a time. Rows leave as Arrow batches of at most 65,536 rows and 8 MiB.
+ * URL says otherwise. One thread uses a source at a time, and releases one stream before
+ * it asks for the next. Rows leave as Arrow batches of at most 65,536 rows and 8 MiB.
  * Field metadata carries "entente.native" (the store's own type text); a column that has no joint type is described with format "n" and
  * "entente.unsupported" = the reason, and cannot be scanned. Schema metadata may carry "entente.keys": one line per unique key without NULLs,
  * its columns separated by tabs. A stream's get_last_error is "NAME SQLSTATE what", then lines why and next (NAME as in error.h, "-" for none).

@@ -13,8 +13,13 @@ struct feed { /* private_data of our streams */
 	char text[2000];
 };
 
-static int feed_fail(struct feed *f, const struct ent_err *e)
+/* why and next travel one line each. */
+static int feed_fail(struct feed *f, struct ent_err *e)
 {
+	for (char *p = e->why; *p; p++)
+		*p = *p == '\n' ? ' ' : *p;
+	for (char *p = e->what; *p; p++)
+		*p = *p == '\n' ? ' ' : *p;
 	snprintf(f->text, sizeof f->text, "%s %s %s\n%s\n%s", ent_code_name(e->code), e->sqlstate[0] ? e->sqlstate : "-", e->what, e->why, e->next);
 	f->failed = e->code == ENT_ENOMEM ? ENOMEM : e->code == ENT_ECANCELLED ? ECANCELED : e->code == ENT_EDATA ? EINVAL : EIO;
 	return f->failed;

@@ -64,6 +64,7 @@ void suite_values(struct ent_buf *out, bool casts)
 /* --- host --- */
 
 int suite_cancel_after = -1;
+uint32_t suite_timeout_ms = 20000;
 
 static int host_cancelled(void *self)
 {
@@ -84,7 +85,7 @@ struct ent_host suite_host(void)
 				  .cancelled = host_cancelled,
 				  .memory_bytes_max = (uint64_t)512 << 20,
 				  .threads_max = 2,
-				  .timeout_ms = 20000 };
+				  .timeout_ms = suite_timeout_ms };
 }
 
 static void *module_symbol(const char *path, const char *name)
@@ -223,6 +224,7 @@ static void check_columns(const struct ent_connector *c, struct ent_source *src,
 	OK(!c->scan(src, s->object, pair, 2, &two, &e), "%s: two columns %s", s->name, e.what);
 	if (two.release && !ent_stream_schema(&two, &schema, &e))
 		OK(schema.n_children == 2 && !strcmp(schema.children[0]->name, suite_names[11]), "%s: in the order asked for", s->name);
+	ent_stream_release(&two);
 	OK_INT(c->scan(src, s->object, wrong, 1, &none, &e), ENT_ENOTFOUND, "%s: unknown column: %s", s->name, e.what);
 	OK(strstr(e.what, "nosuch"), "%s: by name", s->name);
 	OK(!none.release, "%s: nothing handed over", s->name);

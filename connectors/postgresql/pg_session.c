@@ -1,0 +1,320 @@
+/* One session: connecting without blocking past the time-out, TLS verified unless the URL says otherwise or the server is this machine,
+ * then read-only with time-outs and no search path, so that only functions of the system catalogue are found. */
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "pg.h"
+
+#define POLL_MS 100
+#define PARAMS_MAX 64
+
+void ent_pg_clear(PGresult **r)
+{
+	PQclear(*r);
+	*r = NULL;
+}
+
+static int kind_of(const char *state)
+{
+	static const struct {
+		const char *prefix;
+		int code;
+	} kinds[] = { { "42P01", ENT_ENOTFOUND }, { "3D000", ENT_ENOTFOUND }, { "3F000", ENT_ENOTFOUND }, { "42703", ENT_ESQL },
+		      { "42501", ENT_EDENIED },   { "25006", ENT_EDENIED },   { "57014", ENT_EAGAIN },    { "55P03", ENT_EAGAIN },
+		      { "53", ENT_EAGAIN },       { "57", ENT_EAGAIN },       { "40", ENT_EAGAIN },       { "28", ENT_EDENIED },
+		      { "0A", ENT_EUNSUPPORTED }, { "22", ENT_EDATA },        { "42", ENT_ESQL } };
+	for (size_t i = 0; state && i < ENT_COUNT(kinds); i++)
+		if (!strncmp(state, kinds[i].prefix, strlen(kinds[i].prefix)))
+			return kinds[i].code;
+	return ENT_EIO;
+}
+
+/* One line of a message, without its end. */
+static int line_length(const char *text) { return (int)strcspn(text, "\r\n"); }
+
+int ent_pg_fail(struct ent_source *s, const PGresult *r, const char *what, struct ent_err *err)
+{
+	const char *state = r ? PQresultErrorField(r, PG_DIAG_SQLSTATE) : NULL;
+	const char *text = r ? PQresultErrorField(r, PG_DIAG_MESSAGE_PRIMARY) : NULL;
+	int code = kind_of(state);
+	if (!text)
+		text = PQerrorMessage(s->con);
+	ent_fail(err, code, "%s", what);
+	ent_why(err, "%.*s", line_length(text), text);
+	if (state && err && strlen(state) == 5)
+		memcpy(err->sqlstate, state, 6);
+	if (state && !strcmp(state, "57014"))
+		ent_next(err, "it took longer than %u ms: raise the time-out, or ask for fewer rows", s->host.timeout_ms);
+	return code;
+}
+
+/* --- waiting --- */
+
+static uint64_t now_ms(void)
+{
+	struct timespec t;
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
+
+static bool cancelled(const struct ent_source *s) { return s->host.cancelled && s->host.cancelled(s->host.self); }
+
+static uint64_t patience_ms(const struct ent_source *s) { return s->host.timeout_ms ? s->host.timeout_ms : 30000; }
+
+static void cancel_send(struct ent_source *s)
+{
+	char text[256];
+	PGcancel *c = PQgetCancel(s->con);
+	if (c)
+		(void)PQcancel(c, text, sizeof text);
+	PQfreeCancel(c);
+}
+
+void ent_pg_abandon(struct ent_source *s)
+{
+	char *row;
+	cancel_send(s);
+	for (PGresult *r = PQgetResult(s->con); r; r = PQgetResult(s->con)) {
+		ExecStatusType status = PQresultStatus(r);
+		PQclear(r);
+		if (status == PGRES_COPY_OUT) {
+			while (PQgetCopyData(s->con, &row, 0) > 0)
+				PQfreemem(row);
+		}
+		if (PQstatus(s->con) == CONNECTION_BAD)
+			break;
+	}
+}
+
+static int socket_wait(struct ent_source *s, short events)
+{
+	struct pollfd p = { .fd = PQsocket(s->con), .events = events };
+	int n = poll(&p, 1, POLL_MS);
+	return n < 0 && errno != EINTR ? -1 : n;
+}
+
+int ent_pg_wait(struct ent_source *s, struct ent_err *err)
+{
+	uint64_t begin = now_ms();
+	while (PQisBusy(s->con)) {
+		if (cancelled(s))
+			return ent_fail(err, ENT_ECANCELLED, "reading from PostgreSQL was cancelled");
+		if (now_ms() - begin > patience_ms(s) + 5000) { /* the server's own time-out comes first when it can */
+			ent_fail(err, ENT_EAGAIN, "PostgreSQL does not answer");
+			return ent_why(err, "nothing came for %u ms", s->host.timeout_ms + 5000), ENT_EAGAIN;
+		}
+		int n = socket_wait(s, POLLIN);
+		if (n < 0 || (n > 0 && !PQconsumeInput(s->con)))
+			return ent_pg_fail(s, NULL, "the connection to PostgreSQL broke", err);
+	}
+	return 0;
+}
+
+int ent_pg_run(struct ent_source *s, const char *sql, const char *const *params, size_t n_params, PGresult **ret, const char *what,
+	       struct ent_err *err)
+{
+	ENT_CLEANUP(ent_pg_clear) PGresult *r = NULL;
+	if (s->busy)
+		return ent_fail(err, ENT_EINTERNAL, "a stream of this source is still open");
+	if (!PQsendQueryParams(s->con, sql, (int)n_params, NULL, params, NULL, NULL, 0))
+		return ent_pg_fail(s, NULL, what, err);
+	int code = ent_pg_wait(s, err);
+	if (code) {
+		ent_pg_abandon(s);
+		return code;
+	}
+	r = PQgetResult(s->con);
+	ExecStatusType status = r ? PQresultStatus(r) : PGRES_FATAL_ERROR;
+	for (PGresult *rest = PQgetResult(s->con); rest; rest = PQgetResult(s->con))
+		PQclear(rest);
+	if (status != PGRES_TUPLES_OK && status != PGRES_COMMAND_OK)
+		return ent_pg_fail(s, r, what, err);
+	if (ret) {
+		*ret = r;
+		r = NULL;
+	}
+	return 0;
+}
+
+/* --- connecting --- */
+
+struct settings { /* what PQconnectStartParams takes */
+	const char *keys[PARAMS_MAX + 1], *values[PARAMS_MAX + 1];
+	size_t n;
+	PQconninfoOption *parsed;
+	struct ent_buf password;
+	char timeout[16];
+};
+
+static void settings_deinit(struct settings *t)
+{
+	PQconninfoFree(t->parsed);
+	if (t->password.data)
+		explicit_bzero(t->password.data, t->password.cap);
+	ent_buf_deinit(&t->password);
+}
+
+static void setting_add(struct settings *t, const char *key, const char *value)
+{
+	if (t->n < PARAMS_MAX && value && value[0]) {
+		t->keys[t->n] = key;
+		t->values[t->n++] = value;
+	}
+}
+
+static const char *setting_get(const struct settings *t, const char *key)
+{
+	for (const PQconninfoOption *o = t->parsed; o && o->keyword; o++)
+		if (!strcmp(o->keyword, key) && o->val && o->val[0])
+			return o->val;
+	return NULL;
+}
+
+static bool loopback_name(const char *host, size_t len)
+{
+	return !len || host[0] == '/' || host[0] == '@' || (len == 9 && !memcmp(host, "localhost", 9)) || (len > 4 && !memcmp(host, "127.", 4)) ||
+	       (len == 3 && !memcmp(host, "::1", 3));
+}
+
+/* True when every host named is this machine; no host means the local socket. */
+static bool loopback(const struct settings *t)
+{
+	const char *hosts = setting_get(t, "hostaddr");
+	if (!hosts)
+		hosts = setting_get(t, "host");
+	if (!hosts)
+		hosts = getenv("PGHOST");
+	if (setting_get(t, "service") || (!hosts && getenv("PGSERVICE")))
+		return false; /* its file may name any host */
+	while (hosts) {
+		size_t len = strcspn(hosts, ",");
+		if (!loopback_name(hosts, len))
+			return false;
+		hosts = hosts[len] ? hosts + len + 1 : NULL;
+	}
+	return true;
+}
+
+static int password_read(struct settings *t, const char *path, struct ent_err *err)
+{
+	char part[256];
+	FILE *f = fopen(path, "re");
+	if (!f)
+		return ent_fail(err, errno == ENOENT ? ENT_ENOTFOUND : ENT_EIO, "cannot read the password file %.200s", path);
+	ent_buf_init(&t->password, 4096);
+	size_t n = fread(part, 1, sizeof part, f);
+	fclose(f);
+	while (n && (part[n - 1] == '\n' || part[n - 1] == '\r'))
+		n--;
+	ent_buf_put(&t->password, part, n);
+	explicit_bzero(part, sizeof part);
+	if (!n || memchr(t->password.data, 0, n))
+		return ent_fail(err, ENT_EDATA, "the password file %.200s holds no password", path);
+	return 0;
+}
+
+static int settings_make(const struct ent_source *s, struct settings *t, const char *url, const struct ent_option *options, size_t n_options,
+			 struct ent_err *err)
+{
+	char *why = NULL;
+	t->parsed = PQconninfoParse(url, &why);
+	if (!t->parsed) {
+		ent_fail(err, ENT_EUSAGE, "this is no PostgreSQL address");
+		ent_why(err, "%.*s", why ? line_length(why) : 0, why ? why : "");
+		PQfreemem(why);
+		return ENT_EUSAGE;
+	}
+	for (const PQconninfoOption *o = t->parsed; o->keyword; o++)
+		setting_add(t, o->keyword, o->val);
+	for (size_t i = 0; i < n_options; i++) {
+		if (strcmp(options[i].key, "password-file") != 0)
+			return ent_fail(err, ENT_EUSAGE, "PostgreSQL has no option --%.60s; it has --password-file", options[i].key);
+		ENT_TRY(password_read(t, options[i].value, err));
+		setting_add(t, "password", ent_buf_text(&t->password));
+	}
+#ifndef ENT_MUTANT_PG_TLS
+	if (!setting_get(t, "sslmode") && !getenv("PGSSLMODE") && !loopback(t))
+		setting_add(t, "sslmode", "verify-full");
+#endif
+	snprintf(t->timeout, sizeof t->timeout, "%llu", (unsigned long long)(patience_ms(s) / 1000 + 2));
+	setting_add(t, "connect_timeout", t->timeout);
+	setting_add(t, "client_encoding", "UTF8");
+	setting_add(t, "application_name", "entente");
+	return 0;
+}
+
+static int connect_failed(struct ent_source *s, struct ent_err *err)
+{
+	const char *text = PQerrorMessage(s->con);
+	bool denied = strstr(text, "authentication") || strstr(text, "password") || strstr(text, "pg_hba");
+	bool missing = strstr(text, "database \"") && strstr(text, "does not exist");
+	bool tls = strstr(text, "SSL") || strstr(text, "certificate");
+	int code = denied ? ENT_EDENIED : missing ? ENT_ENOTFOUND : ENT_EIO;
+	ent_fail(err, code, "cannot connect to PostgreSQL");
+	ent_why(err, "%.*s", line_length(text), text);
+	if (tls)
+		ent_next(err, "name the certificate authority with ?sslrootcert=FILE in the address, or say another ?sslmode=");
+	else if (denied)
+		ent_next(err, "give --password-file FILE, or an entry in ~/.pgpass");
+	return code;
+}
+
+static int handshake(struct ent_source *s, struct ent_err *err)
+{
+	uint64_t begin = now_ms();
+	PostgresPollingStatusType state = PGRES_POLLING_WRITING;
+	while (state != PGRES_POLLING_OK) {
+		if (state == PGRES_POLLING_FAILED || PQstatus(s->con) == CONNECTION_BAD)
+			return connect_failed(s, err);
+		if (cancelled(s))
+			return ent_fail(err, ENT_ECANCELLED, "connecting to PostgreSQL was cancelled");
+		if (now_ms() - begin > patience_ms(s))
+			return ent_fail(err, ENT_EAGAIN, "PostgreSQL did not answer within %llu ms", (unsigned long long)patience_ms(s));
+		int n = socket_wait(s, state == PGRES_POLLING_READING ? POLLIN : POLLOUT);
+		if (n < 0)
+			return connect_failed(s, err);
+		if (n > 0)
+			state = PQconnectPoll(s->con);
+	}
+	return 0;
+}
+
+static void notice_drop(void *arg, const char *message)
+{
+	(void)arg;
+	(void)message; /* notices of a server are nobody's stderr */
+}
+
+static int session_settle(struct ent_source *s, struct ent_err *err)
+{
+	static const char what[] = "the PostgreSQL session cannot be made read-only";
+	char sql[200];
+	unsigned long long ms = patience_ms(s);
+	static const char *const fixed[] = {
+		"SET default_transaction_read_only = on", "SET TimeZone = 'UTC'", "SET DateStyle = 'ISO'", "SET search_path = pg_catalog",
+		"SET client_min_messages = warning",      "SET row_security = on"
+	};
+	for (size_t i = 0; i < ENT_COUNT(fixed); i++)
+		ENT_TRY(ent_pg_run(s, fixed[i], NULL, 0, NULL, what, err));
+	static const char *const timed[] = { "statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout" };
+	for (size_t i = 0; i < ENT_COUNT(timed); i++) {
+		snprintf(sql, sizeof sql, "SET %s = %llu", timed[i], ms);
+		ENT_TRY(ent_pg_run(s, sql, NULL, 0, NULL, what, err));
+	}
+	return 0;
+}
+
+int ent_pg_connect(struct ent_source *s, const char *url, const struct ent_option *options, size_t n_options, struct ent_err *err)
+{
+	ENT_CLEANUP(settings_deinit) struct settings t = { 0 };
+	ENT_TRY(settings_make(s, &t, url, options, n_options, err));
+	s->con = PQconnectStartParams(t.keys, t.values, 0);
+	if (!s->con)
+		return ent_nomem(err);
+	PQsetNoticeProcessor(s->con, notice_drop, NULL);
+	ENT_TRY(handshake(s, err));
+	return session_settle(s, err);
+}

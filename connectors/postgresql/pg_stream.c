@@ -1,0 +1,303 @@
+/* Rows as Arrow streams: whole tables by COPY BINARY, statements with parameters row by row in binary (COPY takes no parameters). */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "pg.h"
+
+struct feed { /* one open stream */
+	struct ent_source *source;
+	struct ArrowSchema schema;
+	struct ent_builder *builder;
+	struct ent_pg_column *columns;
+	size_t n_columns;
+	struct ent_pg_copy copy;
+	bool copying, ended;
+	PGresult *first; /* a row already taken to learn the types */
+	uint64_t rows;
+};
+
+static void feed_free(void *self)
+{
+	struct feed *f = (struct feed *)self;
+	if (!f)
+		return;
+	if (!f->ended)
+		ent_pg_abandon(f->source);
+	f->source->busy = false;
+	PQclear(f->first);
+	ent_pg_copy_deinit(&f->copy);
+	ent_builder_free(f->builder);
+	ent_schema_release(&f->schema);
+	free(f->columns);
+	free(f);
+}
+static void feed_freep(struct feed **f) { feed_free(*f); }
+
+static int feed_new(struct ent_source *s, size_t n_columns, struct feed **ret, struct ent_err *err)
+{
+	if (s->busy)
+		return ent_fail(err, ENT_EINTERNAL, "a stream of this source is still open");
+	struct feed *f = (struct feed *)calloc(1, sizeof *f);
+	if (!f)
+		return ent_nomem(err);
+	f->source = s;
+	f->ended = true; /* nothing runs yet */
+	f->n_columns = n_columns;
+	f->columns = (struct ent_pg_column *)calloc(n_columns + 1, sizeof *f->columns);
+	*ret = f;
+	s->busy = true;
+	return f->columns ? 0 : ent_nomem(err);
+}
+
+/* --- COPY --- */
+
+/* The next piece of COPY data into the builder; ended at the end. */
+static int copy_step(struct feed *f, struct ent_err *err)
+{
+	char *piece = NULL;
+	int n = PQgetCopyData(f->source->con, &piece, 1);
+	if (n == 0) {
+		ENT_TRY(ent_pg_wait(f->source, err));
+		n = PQgetCopyData(f->source->con, &piece, 0);
+	}
+	if (n > 0) {
+		int code = ent_pg_copy_feed(&f->copy, ent_bytes(piece, (size_t)n), f->builder, err);
+		PQfreemem(piece);
+		return code;
+	}
+	ENT_CLEANUP(ent_pg_clear) PGresult *end = PQgetResult(f->source->con);
+	if (n < -1 || PQresultStatus(end) != PGRES_COMMAND_OK)
+		return ent_pg_fail(f->source, end, "reading the table stopped", err);
+	for (PGresult *rest = PQgetResult(f->source->con); rest; rest = PQgetResult(f->source->con))
+		PQclear(rest);
+	f->ended = true;
+	return f->copy.done ? 0 : ent_fail(err, ENT_EIO, "PostgreSQL ended the table in the middle");
+}
+
+/* --- row by row --- */
+
+static int row_put(struct feed *f, const PGresult *r, struct ent_err *err)
+{
+	f->rows++;
+	for (size_t i = 0; i < f->n_columns; i++) {
+		const uint8_t *data = PQgetisnull(r, 0, (int)i) ? NULL : (const uint8_t *)PQgetvalue(r, 0, (int)i);
+		ENT_TRY(ent_pg_value_put(f->builder, i, &f->columns[i], f->rows, data, (size_t)PQgetlength(r, 0, (int)i), err));
+	}
+	return 0;
+}
+
+static int row_step(struct feed *f, struct ent_err *err)
+{
+	ENT_CLEANUP(ent_pg_clear) PGresult *r = f->first;
+	f->first = NULL;
+	if (!r) {
+		ENT_TRY(ent_pg_wait(f->source, err));
+		r = PQgetResult(f->source->con);
+	}
+	if (r && PQresultStatus(r) == PGRES_SINGLE_TUPLE)
+		return row_put(f, r, err);
+	if (!r || PQresultStatus(r) != PGRES_TUPLES_OK)
+		return ent_pg_fail(f->source, r, "reading rows stopped", err);
+	for (PGresult *rest = PQgetResult(f->source->con); rest; rest = PQgetResult(f->source->con))
+		PQclear(rest);
+	f->ended = true;
+	return 0;
+}
+
+static int feed_next(void *self, struct ArrowArray *ret, struct ent_err *err)
+{
+	struct feed *f = (struct feed *)self;
+	const struct ent_host *host = &f->source->host;
+	if (host->cancelled && host->cancelled(host->self))
+		return ent_fail(err, ENT_ECANCELLED, "reading from PostgreSQL was cancelled");
+	while (!f->ended && !ent_builder_full(f->builder))
+		ENT_TRY(f->copying ? copy_step(f, err) : row_step(f, err));
+	return ent_builder_rows(f->builder) ? ent_builder_finish(f->builder, ret, err) : 0;
+}
+
+static const struct ent_stream_ops feed_ops = { feed_next, feed_free };
+
+/* Hands the feed over as a stream; consumes it in any case. */
+static int feed_hand_over(struct feed **f, struct ArrowArrayStream *ret, struct ent_err *err)
+{
+	ENT_SCHEMA_AUTO schema = { 0 };
+	ENT_TRY(ent_schema_dup(&(*f)->schema, &schema, err));
+	struct feed *given = *f;
+	*f = NULL;
+	return ent_stream_new(&schema, &feed_ops, given, ret, err);
+}
+
+/* --- scan --- */
+
+/* Column i of the scan: its field, wire kind and place in the SELECT list. */
+static int scan_column(struct feed *f, const struct ent_pg_table *t, const char *name, size_t i, struct ent_field *field, struct ent_err *err)
+{
+	static const enum ent_pg_kind kinds[ENT_T_COUNT] = { [ENT_T_BOOL] = ENT_PG_BOOL,
+							     [ENT_T_INT16] = ENT_PG_INT2,
+							     [ENT_T_INT32] = ENT_PG_INT4,
+							     [ENT_T_INT64] = ENT_PG_INT8,
+							     [ENT_T_DECIMAL] = ENT_PG_NUMERIC,
+							     [ENT_T_REAL] = ENT_PG_FLOAT4,
+							     [ENT_T_DOUBLE] = ENT_PG_FLOAT8,
+							     [ENT_T_DATE] = ENT_PG_DATE,
+							     [ENT_T_TIMESTAMP] = ENT_PG_TIMESTAMP,
+							     [ENT_T_TIMESTAMPTZ] = ENT_PG_TIMESTAMP,
+							     [ENT_T_TEXT] = ENT_PG_TEXT };
+	struct ent_field_info info;
+	int at = ent_schema_find(&t->schema, name);
+	if (at < 0)
+		return ent_fail(err, ENT_ENOTFOUND, "there is no column %.200s", name);
+	ent_schema_field(&t->schema, (size_t)at, &info);
+	if (info.unsupported[0])
+		return ent_fail(err, ENT_EUNSUPPORTED, "column %.200s cannot be read: %s", name, info.unsupported);
+	f->columns[i] = (struct ent_pg_column){ t->schema.children[at]->name, kinds[info.type.id] };
+	*field = (struct ent_field){ .name = t->schema.children[at]->name, .type = info.type, .nullable = info.nullable };
+	return 0;
+}
+
+static int copy_start(struct feed *f, const struct ent_pg_table *t, struct ent_err *err)
+{
+	struct ent_source *s = f->source;
+	ENT_CLEANUP(ent_buf_deinit) struct ent_buf sql = ENT_BUF((size_t)2 << 20);
+	ent_buf_str(&sql, "COPY (SELECT ");
+	for (size_t i = 0; i < f->n_columns; i++) {
+		ent_buf_str(&sql, i ? ", " : "");
+		ent_pg_name(&sql, f->columns[i].name);
+	}
+	ent_buf_printf(&sql, " FROM (%s) AS t) TO STDOUT (FORMAT binary)", ent_buf_text(&t->select));
+	ENT_TRY(ent_buf_check(&sql, err));
+	if (!PQsendQuery(s->con, ent_buf_text(&sql)))
+		return ent_pg_fail(s, NULL, "the table cannot be read", err);
+	f->ended = false;
+	ENT_TRY(ent_pg_wait(s, err));
+	ENT_CLEANUP(ent_pg_clear) PGresult *r = PQgetResult(s->con);
+	if (PQresultStatus(r) != PGRES_COPY_OUT)
+		return ent_pg_fail(s, r, "the table cannot be read", err);
+	f->copying = true;
+	ent_pg_copy_init(&f->copy, f->columns, f->n_columns);
+	return 0;
+}
+
+static void fields_free(struct ent_field **f) { free(*f); }
+
+int ent_pg_scan(struct ent_source *s, const struct ent_pg_table *t, const char *const *columns, size_t n_columns, struct ArrowArrayStream *ret,
+		struct ent_err *err)
+{
+	ENT_CLEANUP(feed_freep) struct feed *f = NULL;
+	ENT_CLEANUP(fields_free) struct ent_field *fields = (struct ent_field *)calloc(n_columns + 1, sizeof *fields);
+	if (!fields)
+		return ent_nomem(err);
+	if (!n_columns)
+		return ent_fail(err, ENT_EUSAGE, "a scan needs at least one column");
+	ENT_TRY(feed_new(s, n_columns, &f, err));
+	for (size_t i = 0; i < n_columns; i++)
+		ENT_TRY(scan_column(f, t, columns[i], i, &fields[i], err));
+	ENT_TRY(ent_schema_new(fields, n_columns, NULL, &f->schema, err));
+	ENT_TRY(ent_builder_new(&f->schema, 0, &f->builder, err));
+	ENT_TRY(copy_start(f, t, err));
+	return feed_hand_over(&f, ret, err);
+}
+
+/* --- query --- */
+
+/* Types of the result. A numeric without precision (such as SUM over bigint) is read as decimal(38,0): a value with digits after the point stops. */
+static int result_schema(struct feed *f, const PGresult *r, struct ent_err *err)
+{
+	ENT_CLEANUP(fields_free) struct ent_field *fields = (struct ent_field *)calloc(f->n_columns + 1, sizeof *fields);
+	if (!fields)
+		return ent_nomem(err);
+	for (size_t i = 0; i < f->n_columns; i++) {
+		char reason[200];
+		bool cast;
+		struct ent_field *field = &fields[i];
+		unsigned oid = PQftype(r, (int)i);
+		field->name = PQfname(r, (int)i);
+		field->nullable = true;
+		bool known = ent_pg_type(oid, PQfmod(r, (int)i), false, &field->type, &f->columns[i].kind, &cast, reason);
+		if (!known && f->columns[i].kind == ENT_PG_NUMERIC && PQfmod(r, (int)i) < 4) {
+			field->type = (struct ent_type){ ENT_T_DECIMAL, 38, 0 };
+			known = true;
+		}
+		if (!known)
+			return ent_fail(err, ENT_EUNSUPPORTED, "result column %.200s has a type without joint meaning", field->name);
+	}
+	ENT_TRY(ent_schema_new(fields, f->n_columns, NULL, &f->schema, err));
+	for (size_t i = 0; i < f->n_columns; i++)
+		f->columns[i].name = f->schema.children[i]->name;
+	return ent_builder_new(&f->schema, 0, &f->builder, err);
+}
+
+/* Every table described so far stands in front of the statement under its name, in joint types. A statement with its own WITH joins the list. */
+static void statement_put(const struct ent_source *s, const char *sql, struct ent_buf *out)
+{
+	const char *sep = "WITH ", *rest = sql + strspn(sql, " \t\r\n");
+	bool own = !strncasecmp(rest, "WITH", 4) && strchr(" \t\r\n", rest[4]) && rest[4];
+	for (const struct ent_pg_table *t = s->tables; t; t = t->next) {
+		ent_buf_printf(out, "%s%s AS NOT MATERIALIZED (%s)", sep, t->relation, ent_buf_text(&t->select));
+		sep = ", ";
+	}
+	if (own)
+		ent_buf_printf(out, ",%s", rest + 4);
+	else
+		ent_buf_printf(out, " (%s)", sql);
+}
+
+struct bound {
+	Oid *oids;
+	const char **values;
+};
+static void bound_deinit(struct bound *b)
+{
+	free(b->oids);
+	free(b->values);
+}
+
+static int params_bind(const struct ent_param *params, size_t n, struct bound *b, struct ent_err *err)
+{
+	b->oids = (Oid *)calloc(n + 1, sizeof *b->oids);
+	b->values = (const char **)calloc(n + 1, sizeof(char *));
+	if (!b->oids || !b->values)
+		return ent_nomem(err);
+	for (size_t i = 0; i < n; i++) {
+		struct ent_type t;
+		if (!ent_type_by_format(params[i].format, &t))
+			return ent_fail(err, ENT_ESQL, "parameter %zu has Arrow format %.20s", i + 1, params[i].format);
+		b->oids[i] = ent_pg_type_oid(t);
+		b->values[i] = params[i].text;
+	}
+	return 0;
+}
+
+static int query_start(struct feed *f, const char *sql, const struct ent_param *params, size_t n_params, struct ent_err *err)
+{
+	struct ent_source *s = f->source;
+	ENT_CLEANUP(bound_deinit) struct bound b = { 0 };
+	ENT_CLEANUP(ent_buf_deinit) struct ent_buf text = ENT_BUF((size_t)4 << 20);
+	statement_put(s, sql, &text);
+	ENT_TRY(ent_buf_check(&text, err));
+	ENT_TRY(params_bind(params, n_params, &b, err));
+	if (!PQsendQueryParams(s->con, ent_buf_text(&text), (int)n_params, b.oids, b.values, NULL, NULL, 1) || !PQsetSingleRowMode(s->con))
+		return ent_pg_fail(s, NULL, "the statement cannot be sent", err);
+	f->ended = false;
+	ENT_TRY(ent_pg_wait(s, err));
+	f->first = PQgetResult(s->con);
+	ExecStatusType status = PQresultStatus(f->first);
+	if (status != PGRES_SINGLE_TUPLE && status != PGRES_TUPLES_OK)
+		return ent_pg_fail(s, f->first, "PostgreSQL refuses the statement", err);
+	return 0;
+}
+
+int ent_pg_query(struct ent_source *s, const char *sql, const struct ent_param *params, size_t n_params, struct ArrowArrayStream *ret,
+		 struct ent_err *err)
+{
+	ENT_CLEANUP(feed_freep) struct feed *f = NULL;
+	ENT_TRY(feed_new(s, 0, &f, err));
+	ENT_TRY(query_start(f, sql, params, n_params, err));
+	f->n_columns = (size_t)PQnfields(f->first);
+	free(f->columns);
+	f->columns = (struct ent_pg_column *)calloc(f->n_columns + 1, sizeof *f->columns);
+	if (!f->columns)
+		return ent_nomem(err);
+	ENT_TRY(result_schema(f, f->first, err));
+	return feed_hand_over(&f, ret, err);
+}

@@ -1,0 +1,41 @@
+/* PostgreSQL's binary values and the COPY BINARY stream: bytes in, builder values out; knows nothing of connections (and is fuzzed). */
+#ifndef ENT_POSTGRESQL_WIRE_H
+#define ENT_POSTGRESQL_WIRE_H
+#include "arrow/builder.h"
+
+enum ent_pg_kind { /* how a value looks on the wire */
+		   ENT_PG_BOOL,
+		   ENT_PG_INT2,
+		   ENT_PG_INT4,
+		   ENT_PG_INT8,
+		   ENT_PG_FLOAT4,
+		   ENT_PG_FLOAT8,
+		   ENT_PG_NUMERIC,
+		   ENT_PG_DATE,
+		   ENT_PG_TIMESTAMP, /* with and without zone */
+		   ENT_PG_TEXT
+};
+
+struct ent_pg_column {
+	const char *name; /* borrowed */
+	enum ent_pg_kind kind;
+};
+
+/* One value into column col of the builder; data == NULL for NULL. row: counted from 1, for errors. ENT_EDATA: malformed, infinite, NaN where
+ * no type can hold it, beyond the declared precision. */
+int ent_pg_value_put(struct ent_builder *b, size_t col, const struct ent_pg_column *c, uint64_t row, const uint8_t *data, size_t len,
+		     struct ent_err *err);
+
+/* COPY ... TO STDOUT (FORMAT binary), in pieces of any size. */
+struct ent_pg_copy {
+	const struct ent_pg_column *columns; /* borrowed */
+	size_t n_columns;
+	struct ent_buf rest; /* an unfinished row */
+	bool header, done;
+	uint64_t rows;
+};
+void ent_pg_copy_init(struct ent_pg_copy *p, const struct ent_pg_column *columns, size_t n_columns);
+void ent_pg_copy_deinit(struct ent_pg_copy *p);
+/* Appends every complete row to b (the caller finishes batches between calls). After the trailer done is true and more bytes are ENT_EDATA. */
+int ent_pg_copy_feed(struct ent_pg_copy *p, struct ent_bytes bytes, struct ent_builder *b, struct ent_err *err);
+#endif

@@ -1,0 +1,76 @@
+/* The connector's table of functions. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "pg.h"
+
+#define EXPORT __attribute__((visibility("default")))
+
+static void source_close(struct ent_source *s)
+{
+	if (!s)
+		return;
+	ent_pg_tables_free(s);
+	PQfinish(s->con);
+	free(s);
+}
+static void source_closep(struct ent_source **s) { source_close(*s); }
+
+static int source_open(const struct ent_host *host, const char *url, const struct ent_option *options, size_t n_options, struct ent_source **ret,
+		       struct ent_err *err)
+{
+	ENT_CLEANUP(source_closep) struct ent_source *s = (struct ent_source *)calloc(1, sizeof *s);
+	if (!s)
+		return ent_nomem(err);
+	s->host = *host;
+	ENT_TRY(ent_pg_connect(s, url, options, n_options, err));
+	*ret = s;
+	s = NULL;
+	return 0;
+}
+
+static int source_describe(struct ent_source *s, const char *object, struct ArrowSchema *ret_schema, struct ent_object *ret_object,
+			   struct ent_err *err)
+{
+	struct ent_pg_table *t;
+	struct ent_object o = { .size = sizeof o, .rows = -1 };
+	ENT_TRY(ent_pg_table_get(s, object, &t, err));
+	snprintf(o.relation, sizeof o.relation, "%s", t->relation);
+	ENT_TRY(ent_schema_dup(&t->schema, ret_schema, err));
+	*ret_object = o;
+	return 0;
+}
+
+static int source_scan(struct ent_source *s, const char *object, const char *const *columns, size_t n_columns, struct ArrowArrayStream *ret,
+		       struct ent_err *err)
+{
+	struct ent_pg_table *t;
+	ENT_TRY(ent_pg_table_get(s, object, &t, err));
+	return ent_pg_scan(s, t, columns, n_columns, ret, err);
+}
+
+static int source_query(struct ent_source *s, const char *object, const char *sql, const struct ent_param *params, size_t n_params,
+			struct ArrowArrayStream *ret, struct ent_err *err)
+{
+	struct ent_pg_table *t;
+	ENT_TRY(ent_pg_table_get(s, object, &t, err));
+	return ent_pg_query(s, sql, params, n_params, ret, err);
+}
+
+EXPORT const struct ent_connector *ent_connector_entry(void);
+const struct ent_connector *ent_connector_entry(void)
+{
+	static const struct ent_connector connector = { .size = sizeof connector,
+							.abi = ENT_CONNECTOR_ABI,
+							.name = "postgresql",
+							.schemes = "postgresql postgres",
+							.suffixes = "",
+							.dialect = "postgresql",
+							.capabilities = ENT_CAP_SNAPSHOT | ENT_CAP_SQL,
+							.open = source_open,
+							.close = source_close,
+							.describe = source_describe,
+							.scan = source_scan,
+							.query = source_query };
+	return &connector;
+}
