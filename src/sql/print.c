@@ -155,6 +155,8 @@ int ent_print_form(struct ent_printer *p, const struct ent_expr *e, const char *
 			ENT_TRY(print_list(p, e, 0, ", "));
 		else if (*s == '+')
 			ENT_TRY(print_list(p, e, 1, ", "));
+		else if (*s == 'w')
+			ent_print(p, ent_print_type(p, ent_sql_decimal(19, e->args[0]->type.scale)));
 		else if (*s == '#') /* engines want a literal here */
 			ent_buf_printf(&p->text, "%d", (int)e->args[1]->value);
 		else if (*s == '%')
@@ -204,9 +206,19 @@ static const char *const forms[ENT_OP_COUNT] = {
 #define LETTERS_UP "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 #define LETTERS_LOW "abcdefghijklmnopqrstuvwxyz"
 
+/* DuckDB computes two decimals of up to 18 digits in 64 bits even when the result needs more: one operand is made wider. */
+static const char *duckdb_wide(const struct ent_expr *e)
+{
+	static const char *const wide[] = { "(CAST(%0 AS %w) + %1)", "(CAST(%0 AS %w) - %1)", "(CAST(%0 AS %w) * %1)" };
+	bool small = e->op <= ENT_OP_MUL && e->type.id == ENT_T_DECIMAL && e->args[0]->type.precision <= 18 && e->args[1]->type.precision <= 18;
+	return small && e->type.precision > 18 ? wide[e->op - ENT_OP_ADD] : NULL;
+}
+
 static const char *duckdb_form(const struct ent_expr *e)
 {
 	enum ent_type_id of = e->args[0]->type.id;
+	if (e->op <= ENT_OP_MUL)
+		return duckdb_wide(e);
 	switch ((int)e->op) {
 	case ENT_OP_DIV:
 		return ent_type_is_int(e->type) ? "(%0 // %1)" : NULL;

@@ -30,6 +30,6 @@ int ent_print_cast(struct ent_printer *p, const struct ent_expr *e);            
 int ent_print_column_cast(struct ent_printer *p, const char *spelled, struct ent_type t); /* a stored column in its bound type */
 static inline bool ent_printer_pg(const struct ent_printer *p) { return p->dialect == ENT_DIALECT_POSTGRESQL; }
 /* Prints a template: %0 %1 ... are arguments of e, %, %+ %a %o lists of them (all; from the second; by AND; by OR), %# the second as digits,
- * %t e's type, %u its unit, %% a percent sign, everything else letters. */
+ * %w the first one's decimal type with 19 digits, %t e's type, %u its unit, %% a percent sign, everything else letters. */
 int ent_print_form(struct ent_printer *p, const struct ent_expr *e, const char *form);
 #endif
