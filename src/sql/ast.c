@@ -84,13 +84,15 @@ int ent_sql_fail(struct ent_sql *x, int code, int place, const char *fmt, ...)
 	vsnprintf(what, sizeof what, fmt, ap);
 	va_end(ap);
 	place_text(x->text, place, at, sizeof at);
-	return ent_fail(x->err, code, "%s%s", what, at);
+	ent_fail(x->err, code, "%s%s", what, at);
+	ent_next(x->err, "docs/sql.md lists what is supported");
+	return code;
 }
 
 int ent_sql_unsupported(struct ent_sql *x, int place, const char *what, const char *nearest)
 {
 	int code = ent_sql_fail(x, ENT_EUNSUPPORTED, place, "not supported: %s", what ? what : "this construct");
 	ent_why(x->err, "a joint query is planned for several owners, and this form has no plan");
-	ent_next(x->err, "%s", nearest ? nearest : "leave it out; `entente help sql` lists what is supported");
+	ent_next(x->err, "%s", nearest ? nearest : "leave it out; docs/sql.md lists what is supported");
 	return code;
 }

@@ -240,8 +240,12 @@ static int using_one(struct ent_sql_block *k, const char *name, struct span left
 	bool twice_left, twice_right;
 	struct ent_expr *a, *b;
 	struct ent_sql_seen *l = span_find(k, left, name, &twice_left), *r = span_find(k, right, name, &twice_right);
-	if (!l || !r || twice_left || twice_right)
-		return ent_sql_fail(k->x, ENT_ESQL, -1, "USING (%.80s): %s", name, !l || !r ? "not a column of both sides" : "ambiguous on one side");
+	if (!l || !r || twice_left || twice_right) {
+		int code = ent_sql_fail(k->x, ENT_ESQL, -1, "USING (%.80s): %s", name,
+					!l || !r ? "not a column of both sides" : "ambiguous on one side");
+		ent_next(k->x->err, "write ON a.x = b.y instead");
+		return code;
+	}
 	ENT_TRY(ent_sql_column_expr(k, l, &a));
 	ENT_TRY(ent_sql_column_expr(k, r, &b));
 	r->merged = true;
@@ -335,6 +339,12 @@ static int bind_join(struct ent_sql_block *k, const json_t *body, uint8_t *left_
 	return outer ? left_join(k, on, left, right, left_of) : ent_sql_pool_add(k, on);
 }
 
+static int not_in_from(struct ent_sql *x, const char *kind, int place)
+{
+	const char *what = !strcmp(kind, "RangeFunction") ? "a function in FROM" : !strcmp(kind, "RangeTableSample") ? "TABLESAMPLE" : kind;
+	return ent_sql_unsupported(x, place, what, "tables and subqueries stand in FROM");
+}
+
 static int bind_item(struct ent_sql_block *k, const json_t *node, uint8_t *left_of, struct span *ret)
 {
 	const json_t *body = NULL;
@@ -347,8 +357,7 @@ static int bind_item(struct ent_sql_block *k, const json_t *node, uint8_t *left_
 	else if (!strcmp(kind, "RangeSubselect"))
 		ENT_TRY(bind_range_subselect(k, body));
 	else
-		return ent_sql_unsupported(k->x, ent_ast_place(node), !strcmp(kind, "RangeFunction") ? "a function in FROM" : kind,
-					   "tables and subqueries stand in FROM");
+		return not_in_from(k->x, kind, ent_ast_place(node));
 	ret->rels_to = k->q->n_rels;
 	ret->seen_to = k->n_seen;
 	return 0;

@@ -249,6 +249,8 @@ static int unknown_function(struct ent_sql *x, const char *name, int place)
 	for (size_t i = 0; i < ENT_COUNT(other_aggregates); i++)
 		if (!strcmp(name, other_aggregates[i]))
 			return ent_sql_unsupported(x, place, ent_arena_printf(x->arena, "aggregate %s", name), "COUNT, SUM, AVG, MIN and MAX");
+	if (!strcmp(name, "like_escape"))
+		return ent_sql_unsupported(x, place, "LIKE ... ESCAPE", "backslash escapes: x LIKE '50\\%'");
 	ent_nearest_init(&near, name);
 	for (size_t i = 0; i < ENT_COUNT(functions); i++)
 		ent_nearest_try(&near, functions[i].name);

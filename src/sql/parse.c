@@ -99,6 +99,19 @@ static int too_deep(struct ent_sql *x)
 	return code;
 }
 
+/* "InsertStmt" is called INSERT. */
+static int not_select(struct ent_sql *x, const char *kind)
+{
+	char name[40];
+	size_t n = 0;
+	for (; kind[n] && n + 1 < sizeof name && strcmp(kind + n, "Stmt") != 0; n++)
+		name[n] = kind[n] >= 'a' && kind[n] <= 'z' ? (char)(kind[n] - 32) : kind[n];
+	name[n] = 0;
+	ent_sql_unsupported(x, -1, name, "only SELECT is answered; data is changed in its own database");
+	ent_why(x->err, "nodes read their owners' databases and never write");
+	return ENT_EUNSUPPORTED;
+}
+
 static int pick_select(struct ent_sql *x, const json_t *tree, const json_t **ret)
 {
 	const json_t *stmts = json_object_get(tree, "stmts"), *body = NULL;
@@ -109,8 +122,7 @@ static int pick_select(struct ent_sql *x, const json_t *tree, const json_t **ret
 	}
 	const char *kind = ent_ast_kind(json_object_get(json_array_get(stmts, 0), "stmt"), &body);
 	if (strcmp(kind, "SelectStmt") != 0)
-		return ent_sql_unsupported(x, -1, ent_arena_printf(x->arena, "%s", kind),
-					   "only SELECT is answered; data is changed in its own database");
+		return not_select(x, kind);
 	*ret = body;
 	return 0;
 }

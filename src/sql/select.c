@@ -121,8 +121,11 @@ static int item_by_name(struct output *o, const char *name, int place, size_t *r
 
 static int item_by_ordinal(struct output *o, int64_t n, const char *clause, int place, size_t *ret)
 {
-	if (n < 1 || n > (int64_t)o->shown)
-		return ent_sql_fail(o->k->x, ENT_ESQL, place, "%s %lld is not in the select list", clause, (long long)n);
+	if (n < 1 || n > (int64_t)o->shown) {
+		int code = ent_sql_fail(o->k->x, ENT_ESQL, place, "%s %lld is not in the select list", clause, (long long)n);
+		ent_next(o->k->x->err, "it has %zu columns, counted from 1", o->shown);
+		return code;
+	}
 	*ret = (size_t)n - 1;
 	return 0;
 }
@@ -162,6 +165,12 @@ static int group_expr(struct output *o, const json_t *node, struct ent_expr **re
 	return ent_sql_known(k->x, *ret, place, ret);
 }
 
+/* Such a group has no row over no rows where a plain aggregate has one: nobody means that. */
+static int only_constants(struct ent_sql *x)
+{
+	return ent_sql_unsupported(x, -1, "GROUP BY or DISTINCT of constants alone", "leave it out, or group by a column");
+}
+
 static int bind_group(struct output *o, const json_t *list)
 {
 	struct ent_sql_block *k = o->k;
@@ -183,7 +192,7 @@ static int bind_group(struct output *o, const json_t *list)
 	}
 	q->aggregate = n > 0;
 	k->aggregates_allowed = true;
-	return 0;
+	return n && !q->n_group ? only_constants(k->x) : 0;
 }
 
 static int check_grouped(struct ent_sql_block *k, const struct ent_expr *e)
@@ -296,7 +305,7 @@ static int distinct_to_group(struct output *o)
 			if (!ent_sql_is_const(q->items[i].expr))
 				q->group[q->n_group++] = q->items[i].expr;
 		q->aggregate = true;
-		return 0;
+		return q->n_group ? 0 : only_constants(o->k->x);
 	}
 	for (size_t i = 0; i < q->n_group; i++) {
 		bool shown = false;
