@@ -159,6 +159,21 @@ static const struct verb {
 	{ "ledger.prove", ent_verb_ledger_prove, false },
 	{ "ledger.verify", ent_verb_ledger_verify, false },
 	{ "ledger.note", ent_verb_ledger_note, false },
+	{ "add", ent_verb_add, false },
+	{ "remove", ent_verb_remove, false },
+	{ "tables", ent_verb_tables, false },
+	{ "describe", ent_verb_describe, false },
+	{ "grant", ent_verb_grant, false },
+	{ "grants", ent_verb_grants, false },
+	{ "revoke", ent_verb_revoke, false },
+	{ "explain", ent_verb_explain, true },
+	{ "query", ent_verb_query, true },
+	{ "jobs", ent_verb_jobs, true },
+	{ "job", ent_verb_job, true },
+	{ "result", ent_verb_result, true },
+	{ "approve", ent_verb_approve, true },
+	{ "deny", ent_verb_deny, true },
+	{ "cancel", ent_verb_cancel, true },
 };
 
 void ent_node_request(struct ent_node *node, const char *verb, const json_t *args, struct ent_reply *reply)

@@ -1,0 +1,602 @@
+/* A proposal carries every planner input, so that plan and decision are pure functions of it. */
+#include "node/job.h"
+
+#define TABLES_MAX 64
+
+struct names {
+	const char *at[TABLES_MAX];
+	size_t n;
+};
+
+static bool has(const struct names *s, const char *name)
+{
+	for (size_t i = 0; i < s->n; i++)
+		if (!strcmp(s->at[i], name))
+			return true;
+	return false;
+}
+
+/* Sorted, each once. */
+static void name_add(struct names *s, const char *name)
+{
+	size_t i = s->n;
+	if (s->n == TABLES_MAX || has(s, name))
+		return;
+	for (; i && strcmp(s->at[i - 1], name) > 0; i--)
+		s->at[i] = s->at[i - 1];
+	s->at[i] = name;
+	s->n++;
+}
+
+struct used_tables {
+	const struct ent_table *at[TABLES_MAX];
+	size_t n;
+	bool overflow;
+};
+
+static void collect(const struct ent_query *q, struct used_tables *ret)
+{
+	for (size_t i = 0; i < q->n_rels; i++) {
+		const struct ent_rel *rel = &q->rels[i];
+		for (size_t b = 0; b < rel->n_branches; b++)
+			collect(rel->branches[b], ret);
+		bool known = rel->kind != ENT_REL_TABLE;
+		for (size_t k = 0; k < ret->n; k++)
+			known = known || ret->at[k] == rel->table;
+		if (known)
+			continue;
+		if (ret->n == TABLES_MAX)
+			ret->overflow = true;
+		else
+			ret->at[ret->n++] = rel->table;
+	}
+}
+
+const char *ent_proposal_text(const struct ent_job *j, const char *key)
+{
+	const char *s = json_string_value(json_object_get(j->proposal, key));
+	return s ? s : "";
+}
+
+/* ---- making ---- */
+
+static int not_enough(struct ent_err *err)
+{
+	ent_fail(err, ENT_EDENIED, "a joint question needs three organisations, and fewer are members here");
+	ent_why(err, "three parties compute on shares so that none of them sees rows");
+	return ent_next(
+		err,
+		"ask any organisation to run `entente init --compute-only` (it owns no tables, sees only shares, witnesses), then trust its card");
+}
+
+static bool usable(struct ent_node *n, const char *org)
+{
+	const struct ent_member *m = ent_member_find(n, org);
+	return !strcmp(org, n->card.org) || (m && m->up);
+}
+
+/* Requester and owners first, then members that are up, then any. */
+static int choose_trio(struct ent_node *n, const struct names *owners, json_t *trio, struct ent_err *err)
+{
+	json_array_append_new(trio, json_string(n->card.org));
+	for (size_t i = 0; i < owners->n && json_array_size(trio) < 3; i++)
+		if (strcmp(owners->at[i], n->card.org) != 0)
+			json_array_append_new(trio, json_string(owners->at[i]));
+	for (int want_up = 1; want_up >= 0; want_up--)
+		for (size_t i = 0; i < n->n_members && json_array_size(trio) < 3; i++) {
+			const struct ent_member *m = &n->members[i];
+			if (m->up == (bool)want_up && !has(owners, m->card.org))
+				json_array_append_new(trio, json_string(m->card.org));
+		}
+	return json_array_size(trio) == 3 ? 0 : not_enough(err);
+}
+
+static int choose_parties(struct ent_node *n, const struct names *owners, bool explain_only, json_t *ret, struct ent_err *err)
+{
+	struct names all = { 0 };
+	json_t *trio = json_array(), *list = json_array(), *item;
+	size_t i;
+	json_object_set_new(ret, "trio", trio);
+	json_object_set_new(ret, "participants", list);
+	if (owners->n > 1)
+		ENT_TRY(choose_trio(n, owners, trio, err));
+	name_add(&all, n->card.org);
+	for (i = 0; i < owners->n; i++)
+		name_add(&all, owners->at[i]);
+	json_array_foreach(trio, i, item) name_add(&all, json_string_value(item));
+	for (i = 0; i < all.n; i++) {
+		if (!explain_only && !usable(n, all.at[i])) {
+			ent_fail(err, ENT_EPEER, "no link to %s, which takes part in this question", all.at[i]);
+			return ent_next(err, "is its node running? entente status shows who is up");
+		}
+		json_array_append_new(list, json_string(all.at[i]));
+	}
+	return 0;
+}
+
+static int put_owner(struct ent_node *n, const char *org, json_t *sizes, json_t *used, struct ent_err *err)
+{
+	json_t *uses = NULL;
+	ENT_TRY(ent_uses_json(n, org, &uses, err));
+	json_object_set_new(used, org, uses);
+	return json_object_set_new(sizes, org, json_integer((json_int_t)ent_facts_held(n, org))) ? ent_nomem(err) : 0;
+}
+
+static int put_tables(struct ent_node *n, const struct used_tables *used, json_t *tables, json_t *commitments, struct ent_err *err)
+{
+	for (size_t i = 0; i < used->n; i++) {
+		const struct ent_table *t = used->at[i];
+		ENT_JSON_AUTO source = NULL;
+		char name[128], hex[65];
+		snprintf(name, sizeof name, "%s.%s", t->org, t->name);
+		ent_hex(hex, t->facts_sha256, 32);
+		json_object_set_new(tables, name, json_string(hex));
+		if (strcmp(t->org, n->card.org) != 0)
+			continue;
+		ENT_TRY(ent_source_read(n, t->name, &source, err));
+		json_object_set(commitments, t->name, json_object_get(source, "commitment"));
+	}
+	return 0;
+}
+
+static bool speaks_of(const json_t *selections, const struct used_tables *used)
+{
+	size_t i;
+	json_t *s;
+	json_array_foreach(selections, i,
+			   s) for (size_t k = 0; k < used->n;
+				   k++) if (!strcmp(json_string_value(json_object_get(s, "org")) ?: "", used->at[k]->org) &&
+					    !strcmp(json_string_value(json_object_get(s, "table")) ?: "", used->at[k]->name)) return true;
+	return false;
+}
+
+/* Answered jobs of that requester which opened anything of one of these tables, oldest first: {id, trio, selections}. */
+static int history_of(struct ent_node *n, const char *requester, const struct used_tables *used, json_t *list, struct ent_err *err)
+{
+	ENT_ST st = { 0 };
+	int r;
+	ENT_TRY(ent_db_query(n->db, &st, err, "SELECT id, info FROM job WHERE requester = ? AND state = 'done' ORDER BY time, id", "s", requester));
+	while ((r = ent_st_next(&st, err)) > 0) {
+		ENT_JSON_AUTO info = NULL;
+		ENT_TRY(ent_json_parse(ent_bytes_str(ent_st_text(&st, 1)), 16 << 20, &info, err));
+		if (speaks_of(json_object_get(info, "selections"), used))
+			json_array_append_new(list, json_pack("{s:s,s:O,s:O}", "id", ent_st_text(&st, 0), "trio", json_object_get(info, "trio"),
+							      "selections", json_object_get(info, "selections")));
+	}
+	return r < 0 ? -r : 0;
+}
+
+static int fill(struct ent_node *n, const struct used_tables *used, bool explain_only, json_t *p, struct ent_err *err)
+{
+	struct names owners = { 0 };
+	json_t *sizes = json_object(), *uses = json_object(), *tables = json_object(), *commitments = json_object(), *history = json_array();
+	json_object_set_new(p, "sizes", sizes);
+	json_object_set_new(p, "used", uses);
+	json_object_set_new(p, "tables", tables);
+	json_object_set_new(p, "commitments", commitments);
+	json_object_set_new(p, "history", history);
+	for (size_t i = 0; i < used->n; i++)
+		name_add(&owners, used->at[i]->org);
+	ENT_TRY(choose_parties(n, &owners, explain_only, p, err));
+	for (size_t i = 0; i < owners.n; i++)
+		ENT_TRY(put_owner(n, owners.at[i], sizes, uses, err));
+	ENT_TRY(put_tables(n, used, tables, commitments, err));
+	return history_of(n, n->card.org, used, history, err);
+}
+
+int ent_proposal_make(struct ent_node *n, const struct ent_asked *asked, bool explain_only, json_t **ret, struct ent_err *err)
+{
+	ENT_CLEANUP(ent_arena_freep) struct ent_arena *arena = ent_arena_new(ENT_JOB_ARENA_MAX);
+	struct ent_catalogue cat;
+	struct ent_query *q = NULL;
+	struct used_tables used = { 0 };
+	if (!arena)
+		return ent_nomem(err);
+	ENT_TRY(ent_catalogue_make(n, arena, NULL, &cat, err));
+	ENT_TRY(ent_sql_bind(arena, ent_bytes_str(asked->sql), &cat, n->card.org, &q, err));
+	collect(q, &used);
+	if (used.overflow || !used.n)
+		return ent_fail(err, ENT_EUNSUPPORTED, used.n ? "more than %d tables" : "a question needs at least one table", TABLES_MAX);
+	ENT_JSON_AUTO p = json_pack("{s:i,s:i,s:s,s:s,s:s,s:I,s:b,s:I,s:I}", "v", 1, "plan_version", ENT_JOINT_PLAN_VERSION, "sql", asked->sql,
+				    "requester", n->card.org, "purpose", asked->purpose, "time", (json_int_t)ent_node_utc(n), "pushdown",
+				    asked->pushdown, "rtt_us", (json_int_t)ent_conf_int(&n->conf, ENT_CONF_rtt_us), "bandwidth",
+				    (json_int_t)ent_conf_int(&n->conf, ENT_CONF_bandwidth_mb) * 1000000);
+	if (!p)
+		return ent_fail(err, ENT_ESQL, "the question is not UTF-8 text");
+	ENT_TRY(fill(n, &used, explain_only, p, err));
+	*ret = json_incref(p);
+	return 0;
+}
+
+/* ---- checking a foreign one ---- */
+
+static bool sorted_names(const json_t *list, const char *needed)
+{
+	bool found = false;
+	for (size_t i = 0; i < json_array_size(list); i++) {
+		const char *name = json_string_value(json_array_get(list, i)), *before = i ? json_string_value(json_array_get(list, i - 1)) : "";
+		if (!name || !ent_org_valid(name) || strcmp(before, name) >= 0)
+			return false;
+		found = found || !strcmp(name, needed);
+	}
+	return found;
+}
+
+static bool lists(const json_t *list, const char *name)
+{
+	size_t i;
+	json_t *item;
+	json_array_foreach(list, i, item) if (json_is_string(item) && !strcmp(json_string_value(item), name)) return true;
+	return false;
+}
+
+static int check_form(struct ent_node *n, const json_t *p, const char *requester, struct ent_err *err)
+{
+	int64_t v, plan;
+	json_t *parties, *trio, *object;
+	const char *text;
+	ENT_TRY(ent_json_int(p, "v", 1, 1, &v, err));
+	ENT_TRY(ent_json_int(p, "plan_version", 1, 1000, &plan, err));
+	ENT_TRY(ent_json_array(p, "participants", &parties, err));
+	ENT_TRY(ent_json_array(p, "trio", &trio, err));
+	ENT_TRY(ent_json_str(p, "sql", &text, err));
+	ENT_TRY(ent_json_str(p, "purpose", &text, err));
+	ENT_TRY(ent_json_object(p, "sizes", &object, err));
+	ENT_TRY(ent_json_object(p, "used", &object, err));
+	ENT_TRY(ent_json_object(p, "tables", &object, err));
+	ENT_TRY(ent_json_object(p, "commitments", &object, err));
+	if (plan != ENT_JOINT_PLAN_VERSION) {
+		ent_fail(err, ENT_EUNSUPPORTED, "%s plans with version %lld, we with %d", requester, (long long)plan, ENT_JOINT_PLAN_VERSION);
+		return ent_next(err, "run the same version of entente at all members");
+	}
+	if (!sorted_names(parties, requester) || !lists(parties, n->card.org))
+		return ent_fail(err, ENT_EPEER, "the proposal's participants are not in order");
+	for (size_t i = 0; i < json_array_size(trio); i++)
+		if (!lists(parties, json_string_value(json_array_get(trio, i)) ?: ""))
+			return ent_fail(err, ENT_EPEER, "a compute party of the proposal does not take part");
+	return json_array_size(trio) == 0 || json_array_size(trio) == 3 ? 0 : ent_fail(err, ENT_EPEER, "the proposal names no three compute parties");
+}
+
+int ent_proposal_check(struct ent_node *n, struct ent_job *j, struct ent_err *err)
+{
+	size_t i;
+	json_t *item;
+	const char *requester;
+	int64_t time;
+	ENT_TRY(ent_json_str(j->proposal, "requester", &requester, err));
+	ENT_TRY(check_form(n, j->proposal, requester, err));
+	json_array_foreach(json_object_get(j->proposal, "participants"), i,
+			   item) if (strcmp(json_string_value(item), n->card.org) != 0 && !ent_member_find(n, json_string_value(item)))
+	{
+		ent_fail(err, ENT_EDENIED, "%s does not trust %s, which would take part", n->card.org, json_string_value(item));
+		return ent_next(err, "all participants must have trusted each other's cards");
+	}
+	ENT_TRY(ent_json_int(j->proposal, "time", 0, INT64_MAX / 4, &time, err));
+	int64_t skew = time - ent_node_utc(n);
+	if (skew <= ENT_SKEW_MAX_MS && skew >= -ENT_SKEW_MAX_MS)
+		return 0;
+	ent_fail(err, ENT_EDENIED, "the clocks of %s and %s differ by %lld s", requester, n->card.org, (long long)((skew < 0 ? -skew : skew) / 1000));
+	return ent_next(err, "set both clocks (NTP); at most %d s are accepted", ENT_SKEW_MAX_MS / 1000);
+}
+
+bool ent_proposal_facts_held(struct ent_node *n, const struct ent_job *j)
+{
+	const char *org;
+	json_t *size;
+	json_object_foreach(json_object_get(j->proposal, "sizes"), org,
+			    size) if (ent_facts_held(n, org) < (uint64_t)json_integer_value(size)) return false;
+	return true;
+}
+
+/* ---- deriving ---- */
+
+static const char *commitment_of(void *arg, const struct ent_table *t)
+{
+	const struct ent_job *j = arg;
+	const char *hex = json_string_value(json_object_get(json_object_get(j->proposal, "commitments"), t->name));
+	return hex ? hex : "";
+}
+
+static int check_tables(const struct ent_job *j, const struct used_tables *used, struct ent_err *err)
+{
+	const json_t *tables = json_object_get(j->proposal, "tables");
+	for (size_t i = 0; i < used->n; i++) {
+		char name[128], hex[65];
+		snprintf(name, sizeof name, "%s.%s", used->at[i]->org, used->at[i]->name);
+		ent_hex(hex, used->at[i]->facts_sha256, 32);
+		const char *want = json_string_value(json_object_get(tables, name));
+		if (!want || strcmp(want, hex) != 0) {
+			ent_fail(err, ENT_EPEER, "%s and we know different facts about %s", ent_proposal_text(j, "requester"), name);
+			return ent_next(err, "ask again; the facts are exchanged meanwhile");
+		}
+	}
+	return json_object_size(tables) == used->n ? 0 : ent_fail(err, ENT_EPEER, "the proposal lists other tables than its question uses");
+}
+
+static int history_input(struct ent_arena *arena, const json_t *list, struct ent_policy_job **ret, size_t *ret_n, struct ent_err *err)
+{
+	size_t n = json_array_size(list);
+	struct ent_policy_job *jobs = ENT_NEWS(arena, n + 1, struct ent_policy_job);
+	if (!jobs)
+		return ent_nomem(err);
+	for (size_t i = 0; i < n; i++) {
+		const json_t *item = json_array_get(list, i), *trio = json_object_get(item, "trio");
+		struct ent_policy_selection *selections = NULL;
+		ENT_TRY(ent_json_str(item, "id", &jobs[i].id, err));
+		for (size_t k = 0; k < 3 && k < json_array_size(trio); k++)
+			jobs[i].trio[k] = json_string_value(json_array_get(trio, k));
+		ENT_TRY(ent_policy_selections_parse(arena, json_object_get(item, "selections"), &selections, &jobs[i].n_selections, err));
+		jobs[i].selections = selections;
+	}
+	*ret = jobs;
+	*ret_n = n;
+	return 0;
+}
+
+static int owners_input(struct ent_node *n, struct ent_job *j, struct ent_policy_owner **ret, size_t *ret_n, struct ent_err *err)
+{
+	const json_t *sizes = json_object_get(j->proposal, "sizes"), *used = json_object_get(j->proposal, "used");
+	struct ent_policy_owner *owners = ENT_NEWS(j->arena, json_object_size(sizes) + 1, struct ent_policy_owner);
+	const char *org;
+	json_t *size;
+	size_t count = 0;
+	if (!owners)
+		return ent_nomem(err);
+	json_object_foreach((json_t *)(uintptr_t)sizes, org, size)
+		ENT_TRY(ent_owner_make(n, j->arena, org, (uint64_t)json_integer_value(size), json_object_get(used, org), &owners[count++], err));
+	*ret = owners;
+	*ret_n = count;
+	return 0;
+}
+
+static void trio_of(const struct ent_job *j, const char *ret[3])
+{
+	const json_t *trio = json_object_get(j->proposal, "trio");
+	for (size_t i = 0; i < 3; i++)
+		ret[i] = json_string_value(json_array_get(trio, i));
+}
+
+static int decide(struct ent_node *n, struct ent_job *j, struct ent_err *err)
+{
+	struct ent_policy_owner *owners = NULL;
+	struct ent_policy_job *history = NULL;
+	struct ent_policy_input in = { .query = j->query,
+				       .requester = ent_proposal_text(j, "requester"),
+				       .time_ms = j->time_ms,
+				       .commitment = commitment_of,
+				       .commitment_arg = j };
+	in.purpose = *ent_proposal_text(j, "purpose") ? ent_proposal_text(j, "purpose") : NULL;
+	trio_of(j, in.trio);
+	ENT_TRY(owners_input(n, j, &owners, &in.n_owners, err));
+	ENT_TRY(history_input(j->arena, json_object_get(j->proposal, "history"), &history, &in.n_history, err));
+	in.owners = owners;
+	in.history = history;
+	ENT_TRY(ent_policy_decide(j->arena, &in, &j->decision, err));
+	(void)ent_decision_refusal(j->decision, &j->refusal);
+	return 0;
+}
+
+static int hash_json(const json_t *value, uint8_t ret[32], struct ent_err *err)
+{
+	ENT_CLEANUP(ent_buf_deinit) struct ent_buf text = ENT_BUF(64u << 20);
+	ENT_TRY(ent_json_canonical(value, &text, err));
+	ent_sha256(text.data, text.len, ret);
+	return 0;
+}
+
+static int plan(struct ent_job *j, struct ent_err *err)
+{
+	size_t n = j->decision->n_tables;
+	struct ent_joint_table_limit *limits = ENT_NEWS(j->arena, n + 1, struct ent_joint_table_limit);
+	struct ent_joint_limits *all = ENT_NEW(j->arena, struct ent_joint_limits);
+	ENT_JSON_AUTO json = NULL;
+	if (!limits || !all)
+		return ent_nomem(err);
+	for (size_t i = 0; i < n; i++) {
+		const struct ent_decision_table *t = &j->decision->tables[i];
+		limits[i] = (struct ent_joint_table_limit){ t->table->org, t->table->name, t->protect, t->k };
+	}
+	*all = (struct ent_joint_limits){ limits, n };
+	struct ent_joint_inputs in = { .query = j->query,
+				       .limits = all,
+				       .requester = ent_proposal_text(j, "requester"),
+				       .rtt_us = (uint32_t)json_integer_value(json_object_get(j->proposal, "rtt_us")),
+				       .bandwidth_bytes = (uint64_t)json_integer_value(json_object_get(j->proposal, "bandwidth")),
+				       .pushdown = json_is_true(json_object_get(j->proposal, "pushdown")) };
+	trio_of(j, in.trio);
+	ENT_TRY(ent_joint_plan(j->arena, &in, &j->plan, err));
+	ENT_TRY(ent_joint_plan_json(j->plan, &json, err));
+	return hash_json(json, j->plan_sha, err);
+}
+
+int ent_proposal_parties(struct ent_job *j, struct ent_err *err)
+{
+	const json_t *list = json_object_get(j->proposal, "participants");
+	uint64_t now = ent_node_mono(j->node);
+	if (j->party)
+		return 0;
+	j->party = ENT_NEWS(j->arena, json_array_size(list) + 1, struct ent_party);
+	if (!j->party)
+		return ent_nomem(err);
+	for (size_t i = 0; i < json_array_size(list); i++)
+		j->party[j->n_party++] = (struct ent_party){ .org = json_string_value(json_array_get(list, i)), .heard_ms = now };
+	return 0;
+}
+
+int ent_proposal_derive(struct ent_node *n, struct ent_job *j, struct ent_err *err)
+{
+	struct used_tables used = { 0 };
+	struct ent_err plan_err = ENT_ERR_INIT;
+	ENT_JSON_AUTO decision = NULL;
+	j->refusal = (struct ent_err)ENT_ERR_INIT;
+	ENT_TRY(ent_catalogue_make(n, j->arena, json_object_get(j->proposal, "sizes"), &j->catalogue, err));
+	ENT_TRY(ent_sql_bind(j->arena, ent_bytes_str(ent_proposal_text(j, "sql")), &j->catalogue, ent_proposal_text(j, "requester"), &j->query, err));
+	collect(j->query, &used);
+	ENT_TRY(check_tables(j, &used, err));
+	ENT_TRY(decide(n, j, err));
+	ENT_TRY(ent_decision_json(j->decision, &decision, err));
+	ENT_TRY(hash_json(decision, j->decision_sha, err));
+	int r = plan(j, &plan_err);
+	if (r && !j->refusal.code) { /* a refused question may be one that cannot be planned, too */
+		if (err)
+			*err = plan_err;
+		return r;
+	}
+	return 0;
+}
+
+/* ---- right before ready ---- */
+
+static int recheck_history(struct ent_node *n, struct ent_job *j, struct ent_err *err)
+{
+	struct used_tables used = { 0 };
+	ENT_JSON_AUTO known = json_array();
+	size_t i, k;
+	json_t *mine, *theirs;
+	collect(j->query, &used);
+	ENT_TRY(history_of(n, ent_proposal_text(j, "requester"), &used, known, err));
+	json_array_foreach(known, i, mine)
+	{
+		bool found = false;
+		json_array_foreach(json_object_get(j->proposal, "history"), k, theirs) found = found || json_equal(mine, theirs);
+		if (!found && strcmp(json_string_value(json_object_get(mine, "id")), j->id) != 0)
+			return ent_fail(err, ENT_EDENIED, "the proposal leaves out the earlier question %s",
+					json_string_value(json_object_get(mine, "id")));
+	}
+	return 0;
+}
+
+/* The same question decided by our own grants as they stand now, at our own clock. */
+static int recheck_grants(struct ent_node *n, struct ent_job *j, struct ent_err *err)
+{
+	struct ent_policy_owner *owners = NULL;
+	struct ent_decision *now = NULL;
+	struct ent_policy_input in = { .query = j->query,
+				       .requester = ent_proposal_text(j, "requester"),
+				       .time_ms = ent_node_utc(n),
+				       .commitment = commitment_of,
+				       .commitment_arg = j };
+	in.purpose = *ent_proposal_text(j, "purpose") ? ent_proposal_text(j, "purpose") : NULL;
+	trio_of(j, in.trio);
+	ENT_TRY(owners_input(n, j, &owners, &in.n_owners, err));
+	for (size_t i = 0; i < in.n_owners; i++)
+		if (!strcmp(owners[i].org, n->card.org))
+			ENT_TRY(ent_owner_make(n, j->arena, n->card.org, ent_ledger_size(n->ledger), NULL, &owners[i], err));
+	in.owners = owners;
+	ENT_TRY(ent_policy_decide(j->arena, &in, &now, err));
+	if (!now->allowed) {
+		(void)ent_decision_refusal(now, err);
+		return ENT_EDENIED;
+	}
+	for (size_t i = 0; i < now->n_tables && i < j->decision->n_tables; i++)
+		if (now->tables[i].k > j->decision->tables[i].k || now->tables[i].protect != j->decision->tables[i].protect) {
+			ent_fail(err, ENT_EDENIED, "the grants on %s became stricter since the question was asked", now->tables[i].table->name);
+			return ent_next(err, "ask again");
+		}
+	return 0;
+}
+
+int ent_proposal_recheck(struct ent_node *n, struct ent_job *j, struct ent_err *err)
+{
+	ENT_TRY(recheck_history(n, j, err));
+	if (!json_object_get(json_object_get(j->proposal, "sizes"), n->card.org))
+		return 0;
+#ifdef ENT_MUTANT_GRANT_AFTER_REVOKE
+	return 0;
+#endif
+	return recheck_grants(n, j, err);
+}
+
+/* ---- for the runner ---- */
+
+static int own_tables(struct ent_node *n, struct ent_job *j, const struct used_tables *used, struct ent_err *err)
+{
+	struct ent_run_table *tables = ENT_NEWS(j->arena, used->n + 1, struct ent_run_table);
+	if (!tables)
+		return ent_nomem(err);
+	j->spec.n_tables = 0;
+	for (size_t i = 0; i < used->n; i++) {
+		ENT_JSON_AUTO source = NULL;
+		if (strcmp(used->at[i]->org, n->card.org) != 0)
+			continue;
+		struct ent_run_table *t = &tables[j->spec.n_tables++];
+		t->table = used->at[i];
+		ENT_TRY(ent_source_read(n, used->at[i]->name, &source, err));
+		ENT_TRY(ent_source_spec_make(j->arena, source, &t->source, err));
+	}
+	j->spec.tables = tables;
+	return 0;
+}
+
+static int blob_dup(struct ent_arena *arena, struct ent_bytes from, struct ent_bytes *ret, struct ent_err *err)
+{
+	uint8_t *copy = ent_arena_get(arena, from.len + 1, 1);
+	if (!copy)
+		return ent_nomem(err);
+	if (from.len)
+		memcpy(copy, from.data, from.len);
+	*ret = ent_bytes(copy, from.len);
+	return 0;
+}
+
+/* Earlier jobs that the decision wants compared, in the order of the proposal's history: the same list at all three parties. */
+static int guard_blobs(struct ent_node *n, struct ent_job *j, struct ent_err *err)
+{
+	const json_t *history = json_object_get(j->proposal, "history");
+	struct ent_joint_guard_blob *blobs = ENT_NEWS(j->arena, json_array_size(history) + 1, struct ent_joint_guard_blob);
+	if (!blobs)
+		return ent_nomem(err);
+	j->spec.n_guard = 0;
+	for (size_t i = 0; i < json_array_size(history); i++) {
+		const char *id = json_string_value(json_object_get(json_array_get(history, i), "id"));
+		ENT_ST st = { 0 };
+		bool wanted = false;
+		for (size_t g = 0; g < j->decision->n_guards; g++)
+			wanted = wanted || (j->decision->guards[g].job && !strcmp(j->decision->guards[g].job, id));
+		if (!wanted)
+			continue;
+		ENT_TRY(ent_db_query(n->db, &st, err, "SELECT name, content FROM guard WHERE job = ? ORDER BY name", "s", id));
+		struct ent_joint_guard_blob *b = &blobs[j->spec.n_guard];
+		*b = (struct ent_joint_guard_blob){ .job = id };
+		int r, parts = 0;
+		for (; (r = ent_st_next(&st, err)) > 0; parts++)
+			ENT_TRY(blob_dup(j->arena, ent_st_blob(&st, 1), strcmp(ent_st_text(&st, 0), "public") ? &b->shares : &b->public_json, err));
+		if (r < 0)
+			return -r;
+		j->spec.n_guard += parts == 2;
+	}
+	j->spec.guard = blobs;
+	return 0;
+}
+
+int ent_proposal_spec(struct ent_node *n, struct ent_job *j, struct ent_err *err)
+{
+	struct used_tables used = { 0 };
+	const char **names = (const char **)ent_arena_get(j->arena, j->n_party + 1, sizeof *names),
+		   **trio = (const char **)ent_arena_get(j->arena, 4, sizeof *trio);
+	const char *three[3];
+	if (!names || !trio)
+		return ent_nomem(err);
+	for (size_t i = 0; i < j->n_party; i++)
+		names[i] = j->party[i].org;
+	trio_of(j, three);
+	memcpy(trio, three, sizeof three);
+	collect(j->query, &used);
+	ENT_TRY(own_tables(n, j, &used, err));
+	ENT_TRY(guard_blobs(n, j, err));
+	j->spec.job = j->id;
+	j->spec.attempt = j->attempt;
+	j->spec.self = n->card.org;
+	j->spec.requester = ent_proposal_text(j, "requester");
+	j->spec.trio = trio;
+	j->spec.n_trio = three[0] ? 3 : 0;
+	j->spec.participants = names;
+	j->spec.n_participants = j->n_party;
+	j->spec.proposal = j->proposal;
+	j->spec.query = j->query;
+	j->spec.decision = j->decision;
+	j->spec.plan = j->plan;
+	j->spec.format = j->mine ? j->format : "csv";
+	j->spec.color = j->color;
+	return 0;
+}
