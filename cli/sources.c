@@ -33,14 +33,18 @@ static int host_cancelled(void *self) { return atomic_load(&((struct ent_sources
 static void load_module(void *arg, const char *name)
 {
 	struct ent_sources *s = arg;
-	void *symbol = NULL;
-	if (!ent_loader_symbol(s->loader, name, "ent_connector_entry", &symbol, NULL) && s->n_connectors < MODULES_MAX) {
-		const struct ent_connector *c = ((ent_connector_entry_fn)symbol)();
+	union { /* POSIX lets a symbol's address be called; ISO C has no cast for it */
+		void *symbol;
+		ent_connector_entry_fn connector;
+		ent_engine_entry_fn engine;
+	} entry = { NULL };
+	if (!ent_loader_symbol(s->loader, name, "ent_connector_entry", &entry.symbol, NULL) && s->n_connectors < MODULES_MAX) {
+		const struct ent_connector *c = entry.connector();
 		if (c && c->abi == ENT_CONNECTOR_ABI)
 			s->connectors[s->n_connectors++] = c;
 	}
-	if (!s->engine && !ent_loader_symbol(s->loader, name, "ent_engine_entry", &symbol, NULL)) {
-		const struct ent_engine *e = ((ent_engine_entry_fn)symbol)();
+	if (!s->engine && !ent_loader_symbol(s->loader, name, "ent_engine_entry", &entry.symbol, NULL)) {
+		const struct ent_engine *e = entry.engine();
 		if (e && e->abi == ENT_ENGINE_ABI)
 			s->engine = e;
 	}

@@ -68,6 +68,7 @@ struct ent_node {
 	bool closing;
 	unsigned cosigned, witnesses; /* of the last round */
 	bool quorum;
+	uint64_t round_ms;      /* monotonic: last round that was started again */
 	int64_t alone_since_ms; /* UTC: about when the last cosignature came */
 	uint64_t beat_ms;
 };

@@ -3,6 +3,8 @@
 
 #include <stdlib.h>
 
+#define ROUND_RETRY_MS 3000
+
 static bool witness_key(void *self, const char *origin, uint8_t ret_pub[ENT_PUB_BYTES])
 {
 	const struct ent_node *n = self;
@@ -134,6 +136,17 @@ void ent_duty_publish(struct ent_node *n)
 	}
 }
 
+/* Witnesses that were down when the last checkpoint was made are asked again, every few seconds. */
+static void retry_round(struct ent_node *n, uint64_t now)
+{
+	struct ent_err err = ENT_ERR_INIT;
+	if (n->cosigned >= n->n_members || ent_cosign_running(n->cosign) || now - n->round_ms < ROUND_RETRY_MS)
+		return;
+	n->round_ms = now;
+	if (ent_cosign_start(n->cosign, &err))
+		ent_log(n->env.log, ENT_LOG_WARN, "witnesses", "what=\"%s\"", err.what);
+}
+
 uint64_t ent_duty_tick(struct ent_node *n)
 {
 	uint64_t now = ent_node_mono(n), due = ent_ledger_due_ms(n->ledger);
@@ -141,8 +154,10 @@ uint64_t ent_duty_tick(struct ent_node *n)
 		return UINT64_MAX;
 	if (due <= now)
 		ent_duty_publish(n);
-	if (n->cosign)
+	if (n->cosign) {
 		ent_cosign_tick(n->cosign);
+		retry_round(n, now);
+	}
 	due = ent_ledger_due_ms(n->ledger);
 	uint64_t round = n->cosign ? ent_cosign_due_ms(n->cosign) : UINT64_MAX;
 	return due < round ? due : round;

@@ -25,7 +25,7 @@ static int complete(struct ent_conf *conf, struct ent_err *err)
 	if (!conf->value[ENT_CONF_org][0])
 		return ent_fail(err, ENT_EUSAGE, "no organisation named"), ent_next(err, "entente init --org NAME"), ENT_EUSAGE;
 	if (!conf->value[ENT_CONF_listen][0])
-		snprintf(conf->value[ENT_CONF_listen], sizeof conf->value[0], "%s", LISTEN_DEFAULT);
+		memcpy(conf->value[ENT_CONF_listen], LISTEN_DEFAULT, sizeof LISTEN_DEFAULT);
 	if (!ent_address_split(conf->value[ENT_CONF_listen], host, &port) || !port || port == 65535)
 		return ent_fail(err, ENT_EUSAGE, "--listen %s needs a port", conf->value[ENT_CONF_listen]);
 	if (!conf->value[ENT_CONF_http][0])
@@ -58,7 +58,7 @@ static int make_card(const struct ent_conf *conf, struct ent_signer signers[ENT_
 		     struct ent_err *err)
 {
 	*card = (struct ent_card){ .version = 1, .compute_only = ent_conf_yes(conf, ENT_CONF_compute_only) };
-	snprintf(card->org, sizeof card->org, "%s", conf->value[ENT_CONF_org]);
+	snprintf(card->org, sizeof card->org, "%.31s", conf->value[ENT_CONF_org]);
 	for (int use = 0; use < ENT_KEY_USES; use++)
 		memcpy(card->keys[use], signers[use].pub, ENT_PUB_BYTES);
 	ent_card_origin(card->org, card->keys[ENT_KEY_LOG], card->origin);

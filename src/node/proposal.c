@@ -139,14 +139,18 @@ static int put_tables(struct ent_node *n, const struct used_tables *used, json_t
 	return 0;
 }
 
+static const char *text_at(const json_t *obj, const char *key)
+{
+	const char *s = json_string_value(json_object_get(obj, key));
+	return s ? s : "";
+}
+
 static bool speaks_of(const json_t *selections, const struct used_tables *used)
 {
 	size_t i;
 	json_t *s;
-	json_array_foreach(selections, i,
-			   s) for (size_t k = 0; k < used->n;
-				   k++) if (!strcmp(json_string_value(json_object_get(s, "org")) ?: "", used->at[k]->org) &&
-					    !strcmp(json_string_value(json_object_get(s, "table")) ?: "", used->at[k]->name)) return true;
+	json_array_foreach(selections, i, s) for (size_t k = 0; k < used->n; k++) if (!strcmp(text_at(s, "org"), used->at[k]->org) &&
+										      !strcmp(text_at(s, "table"), used->at[k]->name)) return true;
 	return false;
 }
 
@@ -252,7 +256,7 @@ static int check_form(struct ent_node *n, const json_t *p, const char *requester
 	if (!sorted_names(parties, requester) || !lists(parties, n->card.org))
 		return ent_fail(err, ENT_EPEER, "the proposal's participants are not in order");
 	for (size_t i = 0; i < json_array_size(trio); i++)
-		if (!lists(parties, json_string_value(json_array_get(trio, i)) ?: ""))
+		if (!json_is_string(json_array_get(trio, i)) || !lists(parties, json_string_value(json_array_get(trio, i))))
 			return ent_fail(err, ENT_EPEER, "a compute party of the proposal does not take part");
 	return json_array_size(trio) == 0 || json_array_size(trio) == 3 ? 0 : ent_fail(err, ENT_EPEER, "the proposal names no three compute parties");
 }
