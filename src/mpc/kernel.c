@@ -12,7 +12,7 @@ size_t ent_mpc_kernels(const struct ent_mpc_kernel *ret[3])
 	bool portable = forced && !strcmp(forced, "portable"), no512 = forced && !strcmp(forced, "avx2");
 	__builtin_cpu_init();
 	if (!portable && !no512 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512bw") &&
-	    __builtin_cpu_supports("avx512vl"))
+	    __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512vbmi") && __builtin_cpu_supports("gfni"))
 		ret[n++] = &ent_mpc_kernel_avx512;
 	if (!portable && __builtin_cpu_supports("avx2"))
 		ret[n++] = &ent_mpc_kernel_avx2;

@@ -15,10 +15,18 @@ struct tree {
 
 static size_t tile_words(const struct tree *t, size_t at) { return t->words - at < LANE_WORDS ? t->words - at : LANE_WORDS; }
 
+#define GROUP 8 /* words filled at a time: a cache line of each plane */
+
 /* 64 rows' bits of one key word, turned into planes. */
-static void load_block(const struct key_rows *k, const uint32_t *at, size_t n, unsigned word, uint64_t block[64])
+static void load_block(const struct key_rows *k, const uint32_t *at, size_t n, size_t word, uint64_t block[64])
 {
-	const size_t stride = 2 * k->key_words;
+	const size_t stride = 2 * (size_t)k->key_words;
+	if (n == 64 && at[0] == at[63]) { /* one row in all lanes: its bits spread, without a transposition */
+		uint64_t v = k->row[at[0] * stride + word];
+		for (unsigned b = 0; b < 64; b++)
+			block[b] = 0 - (v >> b & 1);
+		return;
+	}
 	for (size_t i = 0; i < n; i++)
 		block[i] = k->row[at[i] * stride + word];
 	for (size_t i = n; i < 64; i++)
@@ -26,24 +34,18 @@ static void load_block(const struct key_rows *k, const uint32_t *at, size_t n, u
 	ent_mpc_kernel()->transpose(block);
 }
 
-/* All 64 lanes hold the same row: its bits spread, without a transposition. */
-static void spread_block(uint64_t v, uint64_t block[64])
+/* Planes of up to GROUP words of comparisons, component j. */
+static void load_group(const struct key_rows *k, const uint32_t *at, size_t count, unsigned j, size_t words, uint64_t *ret)
 {
-	for (unsigned k = 0; k < 64; k++)
-		block[k] = 0 - (v >> k & 1);
-}
-
-static void load_planes(const struct key_rows *k, const uint32_t *at, size_t n, unsigned j, size_t words, uint64_t *ret)
-{
-	uint64_t block[64] __attribute__((aligned(64)));
+	uint64_t block[GROUP][64] __attribute__((aligned(64)));
+	size_t here = (count + 63) / 64 < GROUP ? (count + 63) / 64 : GROUP;
 	for (unsigned g = 0; g < k->key_words; g++) {
-		unsigned word = j * k->key_words + g, bits = k->planes - 64 * g < 64 ? k->planes - 64 * g : 64;
-		if (n == 64 && at[0] == at[63])
-			spread_block(k->row[at[0] * 2 * (size_t)k->key_words + word], block);
-		else
-			load_block(k, at, n, word, block);
+		unsigned bits = k->planes - 64 * g < 64 ? k->planes - 64 * g : 64;
+		for (size_t w = 0; w < here; w++)
+			load_block(k, at + w * 64, count - w * 64 < 64 ? count - w * 64 : 64, (size_t)j * k->key_words + g, block[w]);
 		for (unsigned b = 0; b < bits; b++)
-			ret[(64 * g + b) * words] = block[b];
+			for (size_t w = 0; w < here; w++)
+				ret[(64 * g + b) * words + w] = block[w][b];
 	}
 }
 
@@ -53,13 +55,11 @@ struct operands {
 
 static void load_tile(const struct key_rows *k, const uint32_t *left, const uint32_t *right, size_t count, size_t words, const struct operands *o)
 {
-	for (size_t w = 0; w < words; w++) {
-		size_t n = count - w * 64 < 64 ? count - w * 64 : 64;
+	for (size_t w = 0; w < words; w += GROUP)
 		for (unsigned j = 0; j < 2; j++) {
-			load_planes(k, left + w * 64, n, j, words, o->x[j] + w);
-			load_planes(k, right + w * 64, n, j, words, o->y[j] + w);
+			load_group(k, left + w * 64, count - w * 64, j, words, o->x[j] + w);
+			load_group(k, right + w * 64, count - w * 64, j, words, o->y[j] + w);
 		}
-	}
 }
 
 /* Leaves of one tile in pieces that fit a tile buffer. */

@@ -62,8 +62,10 @@ static void copy_key(const struct sorter *q, uint32_t from, uint32_t to)
 {
 	const uint64_t *a = q->at[0] + from * q->row_words;
 	uint64_t *b = q->at[1] + to * q->row_words;
-	for (size_t k = 0; k < q->row_words; k++)
-		b[k] = a[k];
+	if (q->row_words == 4) /* the usual width: two words of key and id */
+		memcpy(b, a, 32);
+	else
+		memcpy(b, a, q->row_words * 8);
 	q->id[1][to] = q->id[0][from];
 }
 
@@ -81,9 +83,9 @@ static void partition(struct sorter *q, const struct segment *s, size_t pair, si
 	uint32_t lower = 0;
 	for (uint32_t b = 1; b < s->rows; b++)
 		lower += outcome_at(q, pair + b - 1);
-	uint32_t lo = s->first, hi = s->first + lower + 1;
-	for (uint32_t b = 1; b < s->rows; b++)
-		copy_key(q, s->first + b, outcome_at(q, pair + b - 1) ? lo++ : hi++);
+	uint32_t next[2] = { s->first + lower + 1, s->first };
+	for (uint32_t b = 1; b < s->rows; b++) /* no branch: outcomes are coin flips to the processor */
+		copy_key(q, s->first + b, next[outcome_at(q, pair + b - 1)]++);
 	q->order[s->first + lower] = q->id[0][s->first];
 	add_segment(q, segs, s->first, lower);
 	add_segment(q, segs, s->first + lower + 1, s->rows - 1 - lower);
