@@ -66,8 +66,10 @@ static int run_doctor(struct ent_cli *cli, struct ent_err *err)
 		if (cli->json)
 			continue;
 		printf("%-4s %-14s %s\n", ok ? "ok" : "BAD", ent_cli_str(check, "name"), ent_cli_str(check, "what"));
-		if (!ok)
-			printf("       why   %s\n       next  %s\n", ent_cli_str(check, "why"), ent_cli_str(check, "next"));
+		if (ent_cli_str(check, "why")[0])
+			printf("     why   %s\n", ent_cli_str(check, "why"));
+		if (ent_cli_str(check, "next")[0])
+			printf("     next  %s\n", ent_cli_str(check, "next"));
 	}
 	if (cli->json)
 		ent_cli_json(answer);

@@ -78,6 +78,7 @@ int main(int argc, char **argv)
 	struct ent_err err = ENT_ERR_INIT;
 	struct ent_cli cli = { .home = ENT_BUF(4096) };
 	cli.args = ent_alloc((size_t)argc + 1, sizeof *cli.args);
+	setvbuf(stdout, NULL, _IOLBF, 0); /* so that lines on stdout and stderr keep their order */
 	look_around(&cli);
 	int failed = cli.args ? run(&cli, argc, argv, &err) : ent_nomem(&err);
 	if (failed)
