@@ -1,0 +1,79 @@
+/* What the files of src/joint say to each other. */
+#ifndef ENT_JOINT_INTERNAL_H
+#define ENT_JOINT_INTERNAL_H
+#include "joint/frame.h"
+
+/* One participant's run. */
+struct ent_run {
+	const struct ent_joint_plan *p;
+	const struct ent_joint_env *env; /* NULL in a dry pass */
+	struct ent_sx x;
+	struct ent_arena *arena; /* of this run */
+	int party;               /* 0..2, or -1 */
+	uint8_t hash_key[16];    /* SipHash of join keys, per job and attempt */
+	struct ent_local *locals; /* per source; ours are filled */
+	struct ent_frame *label_tables; /* per leaf: code (TEMP 0) and key (TEMP 1) */
+	bool opened;
+	struct ent_joint_result *result;
+};
+
+/* Sealed label tables: ENT_LABEL_ROW bytes per row: id16, ciphertext of (be16 length, text, zeros), tag. */
+#define ENT_LABEL_TEXT 256u
+#define ENT_LABEL_ROW (16u + ENT_LABEL_TEXT + 16u)
+
+/* What an owner prepares from one source. */
+struct ent_local {
+	struct ent_plain plain;
+	struct ent_plain *tables; /* per leaf of the plan, rows = 0 where there is none */
+	struct ent_buf sealed;    /* label tables for the requester, leaf after leaf */
+	uint64_t *words[ENT_LEAVES_MAX + 1];
+	size_t n_words;
+};
+void ent_local_deinit(struct ent_local *l);
+unsigned ent_joint_source_planes(const struct ent_joint_plan *p, const struct ent_jsource *s);
+size_t ent_joint_table_rows(const struct ent_joint_plan *p, const struct ent_jsource *s, size_t leaf); /* label table; 0 = none */
+size_t ent_joint_sealed_bytes(const struct ent_joint_plan *p, const struct ent_jsource *s);
+int ent_joint_local(struct ent_run *r, size_t source, struct ent_local *ret, struct ent_err *err);
+/* SELECT text and parameters of a source. */
+int ent_joint_local_sql(struct ent_arena *arena, const struct ent_joint_plan *p, const struct ent_jsource *s, enum ent_dialect dialect, const char *relation,
+			struct ent_printed *out, struct ent_err *err);
+int ent_joint_params(struct ent_arena *arena, const struct ent_printed *printed, struct ent_param **ret, struct ent_err *err);
+
+/* plan */
+int ent_joint_plan_outputs(struct ent_joint_plan *p, struct ent_err *err);
+int ent_joint_plan_one(struct ent_joint_plan *p, struct ent_err *err);
+int ent_joint_dry(struct ent_joint_plan *p, struct ent_err *err);
+bool ent_joint_maybe_null(const struct ent_joint_plan *p, const struct ent_expr *e);
+struct ent_want ent_joint_null_want(const struct ent_joint_plan *p, const struct ent_expr *e);
+
+/* the three-party part, live and dry */
+int ent_joint_mpc(struct ent_run *r, struct ent_err *err);
+int ent_joint_send_outside(struct ent_run *r, size_t source, struct ent_link *const links[3], struct ent_err *err);
+int ent_joint_load(struct ent_run *r, uint16_t rel, struct ent_frame *ret, struct ent_err *err);
+int ent_joint_join(struct ent_run *r, const struct ent_jjoin *j, struct ent_frame *frame, struct ent_frame *rel, struct ent_err *err);
+/* Looks the label key of every row up: part code -> part key (128 planes, zero where there is none). */
+int ent_joint_lookup(struct ent_run *r, size_t leaf, struct ent_frame *f, unsigned code, unsigned null, unsigned key, struct ent_err *err);
+int ent_joint_project(struct ent_run *r, struct ent_frame *f, struct ent_err *err);
+int ent_joint_group(struct ent_run *r, struct ent_frame *f, struct ent_err *err);
+int ent_joint_output(struct ent_run *r, struct ent_frame *f, struct ent_err *err);
+int ent_joint_before_open(struct ent_run *r, struct ent_err *err);
+
+/* the requester */
+struct ent_cell {
+	bool null;
+	__int128 wide; /* bool, integers, scaled decimals, dates, timestamps */
+	double real;
+	struct ent_bytes text;
+};
+struct ent_opened { /* what came out of MPC, in the clear */
+	size_t rows, columns;        /* columns: labels, then aggregates */
+	struct ent_cell *cells;      /* rows * columns */
+};
+/* Shape of the opened rows: which planes mean what. */
+unsigned ent_joint_open_planes(const struct ent_joint_plan *p);
+int ent_joint_decode(struct ent_run *r, const uint64_t *planes, size_t rows, const struct ent_bytes *sealed, size_t n_sealed, struct ent_opened *ret,
+		     struct ent_err *err);
+int ent_joint_finish(struct ent_arena *arena, const struct ent_joint_plan *p, const struct ent_opened *o, struct ent_joint_result *ret,
+		     struct ent_err *err);
+int ent_joint_run_one(struct ent_run *r, struct ent_err *err);
+#endif
