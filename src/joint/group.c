@@ -257,7 +257,6 @@ static int order_rows(struct ent_run *r, struct ent_frame *f, struct ent_err *er
 	}
 	ENT_TRY(plain_flags(r, f, err));
 	ENT_TRY(mark_groups(r, f, err));
-	ent_frame_drop_range(f, ENT_PART_COND(0), ENT_PART_COND(ENT_CONDS_MAX));
 	return ent_sx_step(&r->x, "mpc", NULL, f->rows, err, "mark groups");
 }
 
@@ -362,6 +361,7 @@ int ent_joint_group(struct ent_run *r, struct ent_frame *f, struct ent_err *err)
 	ENT_TRY(order_rows(r, f, err));
 	ENT_TRY(ent_group_keep(r, f, err));
 	ENT_TRY(ent_group_remainder(r, f, &bad, err));
+	ent_frame_drop_range(f, ENT_PART_COND(0), ENT_PART_COND(ENT_CONDS_MAX));
 	ENT_TRY(min_max(r, f, err));
 	ENT_TRY(sum_groups(r, f, &rows, &l, err));
 	ENT_TRY(ent_group_release(r, f, &rows, &l, &bad, err));

@@ -14,6 +14,9 @@ struct ent_run {
 	struct ent_local *locals; /* per source; ours are filled */
 	struct ent_frame *label_tables; /* per leaf: code (TEMP 0) and key (TEMP 1) */
 	bool opened;
+	struct ent_frame_layout *ret_open; /* dry: where the shape of the output goes */
+	struct ent_mpc *mpc;
+	struct ent_buf sealed[ENT_SOURCES_MAX]; /* requester: label tables received, per source */
 	struct ent_joint_result *result;
 };
 
@@ -69,10 +72,12 @@ struct ent_opened { /* what came out of MPC, in the clear */
 	size_t rows, columns;        /* columns: labels, then aggregates */
 	struct ent_cell *cells;      /* rows * columns */
 };
-/* Shape of the opened rows: which planes mean what. */
 unsigned ent_joint_open_planes(const struct ent_joint_plan *p);
-int ent_joint_decode(struct ent_run *r, const uint64_t *planes, size_t rows, const struct ent_bytes *sealed, size_t n_sealed, struct ent_opened *ret,
-		     struct ent_err *err);
+/* planes: what opened, laid out as plan->open says; rows 0 is fine. */
+int ent_joint_decode(struct ent_run *r, const uint64_t *planes, size_t rows, struct ent_opened *ret, struct ent_err *err);
+int ent_joint_labels_send(struct ent_run *r, struct ent_err *err);
+int ent_joint_labels_receive(struct ent_run *r, struct ent_err *err);
+int ent_joint_receive(struct ent_run *r, struct ent_err *err); /* requester outside the trio */
 int ent_joint_finish(struct ent_arena *arena, const struct ent_joint_plan *p, const struct ent_opened *o, struct ent_joint_result *ret,
 		     struct ent_err *err);
 int ent_joint_run_one(struct ent_run *r, struct ent_err *err);

@@ -127,8 +127,7 @@ static void note_column(void *arg, const struct ent_expr *e)
 	c->column = e->column;
 }
 
-/* Most distinct texts an expression can have at one source. */
-static size_t distinct_of(struct ent_joint_plan *p, const struct ent_jsource *s, const struct ent_expr *e)
+size_t ent_joint_source_distinct(const struct ent_joint_plan *p, const struct ent_jsource *s, const struct ent_expr *e)
 {
 	struct one_column c = { .column = -1 };
 	const struct ent_expr *inner = ent_joint_subst(p->arena, s, e);
@@ -142,7 +141,7 @@ static struct ent_enc enc_text(struct ent_joint_plan *p, struct ent_leaf *l)
 {
 	const struct ent_jrel *r = &p->rels[l->rel];
 	for (size_t i = 0; i < r->n_sources; i++)
-		l->label_rows += distinct_of(p, &p->sources[r->first_source + i], l->exprs[0]);
+		l->label_rows += ent_joint_source_distinct(p, &p->sources[r->first_source + i], l->exprs[0]);
 	unsigned bits = r->n_sources > 1 ? 64 : ent_joint_log2(l->label_rows + 1);
 	return (struct ent_enc){ .kind = ENT_ENC_CODE, .bits = bits };
 }

@@ -1,0 +1,227 @@
+/* The run at each participant, and the dry pass over the same code that yields cost and EXPLAIN. */
+#include <math.h>
+#include <stdlib.h>
+
+#include "arrow/own.h"
+#include "crypto/hash.h"
+#include "joint/internal.h"
+
+void ent_joint_result_deinit(struct ent_joint_result *r)
+{
+	ent_schema_release(&r->schema);
+	ent_array_release(&r->batch);
+	ent_buf_deinit(&r->guard_public);
+	ent_buf_deinit(&r->guard_shares);
+	memset(r, 0, sizeof *r);
+}
+
+static void run_deinit(struct ent_run *r)
+{
+	for (size_t i = 0; r->label_tables && i < ENT_LEAVES_MAX; i++)
+		ent_frame_deinit(&r->label_tables[i]);
+	for (size_t i = 0; r->locals && i < r->p->n_sources; i++)
+		ent_local_deinit(&r->locals[i]);
+	for (size_t i = 0; i < ENT_SOURCES_MAX; i++)
+		ent_buf_deinit(&r->sealed[i]);
+	ent_mpc_free(r->mpc);
+	r->mpc = NULL;
+}
+
+/* ---- the three-party part ---- */
+
+static int join_all(struct ent_run *r, struct ent_frame *f, struct ent_err *err)
+{
+	ENT_TRY(ent_joint_load(r, 0, f, err));
+	for (size_t i = 0; i < r->p->n_joins; i++) {
+		struct ent_frame *rel = ENT_NEW(r->arena, struct ent_frame);
+		if (!rel)
+			return ent_nomem(err);
+		int code = ent_joint_load(r, r->p->joins[i].rel, rel, err);
+		code = code ? code : ent_joint_join(r, &r->p->joins[i], f, rel, err);
+		ent_frame_deinit(rel);
+		ENT_TRY(code);
+	}
+	return 0;
+}
+
+static int keep_valid(struct ent_run *r, struct ent_frame *f, struct ent_err *err)
+{
+	static const struct ent_why rows = { "number of result rows", ENT_PERMIT_FIXED };
+	ent_frame_drop_range(f, ENT_PART_VALID + 1, ENT_PART_LABEL(0));
+	ENT_TRY(ent_frame_filter(&r->x, f, ENT_PART_VALID, SIZE_MAX, rows, err));
+	return ent_sx_step(&r->x, "mpc", rows.what, f->rows, err, "keep valid rows only");
+}
+
+int ent_joint_mpc(struct ent_run *r, struct ent_err *err)
+{
+	struct ent_frame *f = ENT_NEW(r->arena, struct ent_frame);
+	if (!f)
+		return ent_nomem(err);
+	int code = join_all(r, f, err);
+	code = code ? code : ent_joint_project(r, f, err);
+	code = code ? code : r->p->query->aggregate ? ent_joint_group(r, f, err) : keep_valid(r, f, err);
+	code = code ? code : ent_joint_output(r, f, err);
+	ent_frame_deinit(f);
+	return code;
+}
+
+/* ---- dry ---- */
+
+int ent_joint_dry(struct ent_joint_plan *p, struct ent_err *err)
+{
+	struct ent_run *r = ENT_NEW(p->arena, struct ent_run);
+	struct ent_frame *tables = ENT_NEWS(p->arena, ENT_LEAVES_MAX, struct ent_frame);
+	p->open = ENT_NEW(p->arena, struct ent_frame_layout);
+	p->steps = ENT_NEWS(p->arena, ENT_STEPS_MAX, struct ent_step);
+	if (!r || !tables || !p->open || !p->steps)
+		return ent_nomem(err);
+	*r = (struct ent_run){ .p = p, .arena = p->arena, .party = -1, .label_tables = tables, .ret_open = p->open };
+	r->x.arena = p->arena;
+	r->x.steps = p->steps;
+	ENT_TRY(ent_joint_mpc(r, err));
+	p->n_steps = r->x.n_steps;
+	const struct ent_cost *c = &r->x.cost;
+	p->cost.rounds = c->rounds;
+	p->cost.bytes_mean = (double)(c->bytes[0] + c->bytes[1] + c->bytes[2]) / 3;
+	p->cost.bytes_sd = sqrt(c->bytes_var);
+	p->cost.seconds = (double)c->rounds * p->in.rtt_us / 2e6;
+	if (p->in.bandwidth_bytes)
+		p->cost.seconds += p->cost.bytes_mean / (double)p->in.bandwidth_bytes;
+	return 0;
+}
+
+/* ---- live ---- */
+
+static int on_opening(void *arg, const struct ent_mpc_opening *o, struct ent_err *err)
+{
+	struct ent_run *r = arg;
+	if (r->opened || o->permit == ENT_PERMIT_RANDOM)
+		return 0;
+	r->opened = true;
+	return r->env->before_open ? r->env->before_open(r->env->self, err) : 0;
+}
+
+static void on_round(void *arg, uint64_t rounds)
+{
+	struct ent_run *r = arg;
+	if (r->env->cancelled && r->env->cancelled(r->env->self))
+		ent_mpc_cancel(r->mpc);
+	if (r->env->progress && rounds % 16 == 0)
+		r->env->progress(r->env->self, ent_mpc_counters(r->mpc).bytes_sent, (uint64_t)r->p->cost.bytes_mean, "computing on shares");
+}
+
+static int check_cancel(void *arg, struct ent_err *err)
+{
+	struct ent_run *r = arg;
+	return r->env->cancelled && r->env->cancelled(r->env->self) ? ent_fail(err, ENT_ECANCELLED, "the job was cancelled") : 0;
+}
+
+static int start_mpc(struct ent_run *r, struct ent_err *err)
+{
+	const struct ent_joint_env *env = r->env;
+	char job[17];
+	const char *trio = ent_arena_printf(r->arena, "%s,%s,%s", r->p->in.trio[0], r->p->in.trio[1], r->p->in.trio[2]);
+	ent_hex(job, env->job_id, 8);
+	struct ent_mpc_options o = { .party = r->party,
+				     .pool = env->pool,
+				     .memory_max_bytes = env->memory_max ? env->memory_max : (size_t)600 << 20,
+				     .job = job,
+				     .trio = trio,
+				     .attempt = env->attempt,
+				     .opening = on_opening,
+				     .progress = on_round,
+				     .arg = r };
+	ENT_TRY(env->link(env->self, r->p->in.trio[(r->party + 1) % 3], "mpc", &o.next, err));
+	ENT_TRY(env->link(env->self, r->p->in.trio[(r->party + 2) % 3], "mpc", &o.prev, err));
+	ENT_TRY(ent_mpc_new(&o, &r->mpc, err));
+	r->x.m = r->mpc;
+	return 0;
+}
+
+static void fill_stats(struct ent_run *r)
+{
+	struct ent_mpc_counters c = ent_mpc_counters(r->mpc);
+	struct ent_joint_stats *s = &r->result->stats;
+	s->rounds = c.rounds;
+	s->bytes_sent = c.bytes_sent;
+	s->rounds_predicted = r->x.cost.rounds;
+	s->bytes_predicted = r->x.cost.bytes[r->party];
+	s->bytes_mean = (uint64_t)r->p->cost.bytes_mean;
+	s->bytes_sd = (uint64_t)r->p->cost.bytes_sd;
+}
+
+static int run_locals(struct ent_run *r, struct ent_err *err)
+{
+	for (size_t i = 0; i < r->p->n_sources; i++)
+		if (!strcmp(r->p->sources[i].table->org, r->env->org))
+			ENT_TRY(ent_joint_local(r, i, &r->locals[i], err));
+	return 0;
+}
+
+static int send_outside(struct ent_run *r, struct ent_err *err)
+{
+	struct ent_link *links[3] = { 0 };
+	for (size_t i = 0; i < r->p->n_sources; i++) {
+		if (r->p->sources[i].party >= 0 || strcmp(r->p->sources[i].table->org, r->env->org) != 0)
+			continue;
+		for (int k = 0; k < 3 && !links[2]; k++)
+			ENT_TRY(r->env->link(r->env->self, r->p->in.trio[k], "rows", &links[k], err));
+		ENT_TRY(ent_joint_send_outside(r, i, links, err));
+	}
+	return 0;
+}
+
+static int run_joint(struct ent_run *r, struct ent_err *err)
+{
+	const struct ent_joint_env *env = r->env;
+	ENT_TRY(run_locals(r, err));
+	ENT_TRY(ent_joint_labels_send(r, err));
+	ENT_TRY(send_outside(r, err));
+	bool requester = !strcmp(r->p->in.requester, env->org);
+	if (requester)
+		ENT_TRY(ent_joint_labels_receive(r, err));
+	if (r->party < 0)
+		return requester ? ent_joint_receive(r, err) : 0;
+	ENT_TRY(start_mpc(r, err));
+	ENT_TRY(ent_joint_mpc(r, err));
+	fill_stats(r);
+	return 0;
+}
+
+static void job_keys(struct ent_run *r)
+{
+	uint8_t digest[ENT_SHA256_LEN];
+	struct ent_buf b = ENT_BUF(64);
+	ent_buf_str(&b, "entente join keys");
+	ent_buf_put(&b, r->env->job_id, 8);
+	ent_buf_be32(&b, r->env->attempt);
+	ent_sha256(b.data, b.len, digest);
+	ent_buf_deinit(&b);
+	memcpy(r->hash_key, digest, sizeof r->hash_key);
+}
+
+int ent_joint_run(const struct ent_joint_plan *plan, const struct ent_joint_env *env, struct ent_joint_result *ret, struct ent_err *err)
+{
+	struct ent_joint_result result = { 0 };
+	ENT_CLEANUP(ent_arena_freep) struct ent_arena *arena = ent_arena_new((size_t)1 << 30);
+	if (!arena)
+		return ent_nomem(err);
+	ENT_CLEANUP(run_deinit) struct ent_run r = { .p = plan, .env = env, .arena = arena, .party = -1, .result = &result };
+	r.x.arena = arena;
+	r.x.check = check_cancel;
+	r.x.arg = &r;
+	r.label_tables = ENT_NEWS(arena, ENT_LEAVES_MAX, struct ent_frame);
+	r.locals = ENT_NEWS(arena, plan->n_sources + 1, struct ent_local);
+	if (!r.label_tables || !r.locals)
+		return ent_nomem(err);
+	for (int i = 0; i < 3 && !plan->one_owner; i++)
+		if (!strcmp(plan->in.trio[i], env->org))
+			r.party = i;
+	job_keys(&r);
+	int code = plan->one_owner ? ent_joint_run_one(&r, err) : run_joint(&r, err);
+	if (code)
+		ent_joint_result_deinit(&result);
+	else
+		*ret = result;
+	return code;
+}
