@@ -41,18 +41,18 @@ static int refuse(const struct ent_expr *e, struct ent_err *err)
 	return ent_next(err, "select the columns themselves and compute on the result");
 }
 
-static __int128 pow10_wide(unsigned n)
+static ent_i128 pow10_wide(unsigned n)
 {
-	__int128 v = 1;
+	ent_i128 v = 1;
 	while (n--)
 		v *= 10;
 	return v;
 }
 
 /* Half away from zero, as PostgreSQL rounds decimals. */
-static __int128 div_round(__int128 a, __int128 b)
+static ent_i128 div_round(ent_i128 a, ent_i128 b)
 {
-	__int128 q = a / b, r = a % b;
+	ent_i128 q = a / b, r = a % b;
 	if ((r < 0 ? -r : r) * 2 >= (b < 0 ? -b : b))
 		q += (a < 0) == (b < 0) ? 1 : -1;
 	return q;
@@ -60,7 +60,7 @@ static __int128 div_round(__int128 a, __int128 b)
 
 static unsigned scale_of(struct ent_type t) { return t.id == ENT_T_DECIMAL ? t.scale : 0; }
 
-static __int128 rescale(__int128 v, unsigned from, unsigned to)
+static ent_i128 rescale(ent_i128 v, unsigned from, unsigned to)
 {
 	return to >= from ? v * pow10_wide(to - from) : div_round(v, pow10_wide(from - to));
 }
@@ -77,7 +77,7 @@ static int cast(const struct ent_expr *e, const struct ent_cell *a, struct ent_c
 			return ent_fail(err, ENT_EDATA, "a value is out of range for its type");
 		ret->wide = (int64_t)rint(a->real);
 	} else if (ent_type_is_float(from) && to.id == ENT_T_DECIMAL) {
-		ret->wide = (__int128)llround(a->real * pow(10, to.scale));
+		ret->wide = (ent_i128)llround(a->real * pow(10, to.scale));
 	} else if (ent_type_is_number(from) && ent_type_is_number(to)) {
 		ret->wide = rescale(a->wide, scale_of(from), scale_of(to));
 	} else if (from.id == ENT_T_DATE && to.id >= ENT_T_TIMESTAMP && to.id <= ENT_T_TIMESTAMPTZ) {
@@ -98,7 +98,7 @@ static int arithmetic_real(const struct ent_expr *e, double a, double b, struct 
 	return 0;
 }
 
-static int arithmetic_wide(const struct ent_expr *e, __int128 a, __int128 b, struct ent_cell *ret, struct ent_err *err)
+static int arithmetic_wide(const struct ent_expr *e, ent_i128 a, ent_i128 b, struct ent_cell *ret, struct ent_err *err)
 {
 	bool over = false;
 	unsigned sa = scale_of(e->args[0]->type), sb = scale_of(e->args[1]->type), s = scale_of(e->type);
@@ -135,13 +135,13 @@ static int round_to(const struct ent_expr *e, const struct ent_cell *a, const st
 		ret->real = e->op == ENT_OP_FLOOR ? floor(v) : e->op == ENT_OP_CEIL ? ceil(v) : digits ? round(v * by) / by : rint(v);
 		return 0;
 	}
-	__int128 unit = pow10_wide(scale_of(from)), v = a->wide;
+	ent_i128 unit = pow10_wide(scale_of(from)), v = a->wide;
 	if (e->op == ENT_OP_ROUND) {
 		int drop = (int)scale_of(from) - digits;
-		__int128 by = drop > 0 && drop < 38 ? pow10_wide((unsigned)drop) : 1;
+		ent_i128 by = drop > 0 && drop < 38 ? pow10_wide((unsigned)drop) : 1;
 		v = div_round(v, by) * by;
 	} else {
-		__int128 q = v / unit;
+		ent_i128 q = v / unit;
 		q -= e->op == ENT_OP_FLOOR && v % unit < 0;
 		q += e->op == ENT_OP_CEIL && v % unit > 0;
 		v = q * unit;
@@ -360,7 +360,7 @@ static int put_rows(struct ent_builder *b, const struct table *t, size_t first, 
 	return 0;
 }
 
-int ent_joint_schema(struct ent_arena *arena, const struct ent_query *q, struct ArrowSchema *ret, struct ent_err *err)
+static int result_schema(struct ent_arena *arena, const struct ent_query *q, struct ArrowSchema *ret, struct ent_err *err)
 {
 	struct ent_field *fields = ENT_NEWS(arena, q->n_items + 1, struct ent_field);
 	size_t n = 0;
@@ -383,7 +383,7 @@ int ent_joint_finish(struct ent_arena *arena, const struct ent_joint_plan *p, co
 		qsort_r(t.cells, t.rows, t.q->n_items * sizeof *t.cells, compare_rows, &t);
 	size_t first = t.q->offset > 0 && (uint64_t)t.q->offset < t.rows ? (size_t)t.q->offset : t.q->offset > 0 ? t.rows : 0;
 	size_t end = t.q->limit >= 0 && (uint64_t)t.q->limit < t.rows - first ? first + (size_t)t.q->limit : t.rows;
-	ENT_TRY(ent_joint_schema(arena, p->query, &schema, err));
+	ENT_TRY(result_schema(arena, p->query, &schema, err));
 	ENT_TRY(ent_builder_new(&schema, 0, &b, err));
 	ENT_TRY(put_rows(b, &t, first, end, err));
 	ENT_TRY(ent_builder_finish(b, &ret->batch, err));

@@ -64,7 +64,7 @@ int ent_joint_before_open(struct ent_run *r, struct ent_err *err);
 /* the requester */
 struct ent_cell {
 	bool null;
-	__int128 wide; /* bool, integers, scaled decimals, dates, timestamps */
+	ent_i128 wide; /* bool, integers, scaled decimals, dates, timestamps */
 	double real;
 	struct ent_bytes text;
 };

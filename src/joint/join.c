@@ -46,12 +46,12 @@ int ent_joint_send_outside(struct ent_run *r, size_t source, struct ent_link *co
 	uint8_t nonce[16];
 	const struct ent_local *l = &r->locals[source];
 	row_nonce(r, source, 0, nonce);
-	ENT_TRY(ent_outside_send(links, nonce, &l->plain, err));
+	ENT_TRY(ent_outside_send(links, r->env->random, nonce, &l->plain, err));
 	for (size_t i = 0; i < r->p->n_leaves; i++) {
 		if (!l->tables[i].rows)
 			continue;
 		row_nonce(r, source, i + 1, nonce);
-		ENT_TRY(ent_outside_send(links, nonce, &l->tables[i], err));
+		ENT_TRY(ent_outside_send(links, r->env->random, nonce, &l->tables[i], err));
 	}
 	return 0;
 }

@@ -5,7 +5,6 @@
 
 #include "arrow/batch.h"
 #include "arrow/stream.h"
-#include "arrow/value.h"
 #include "crypto/hash.h"
 #include "joint/internal.h"
 #include "joint/label.h"
@@ -29,89 +28,87 @@ unsigned ent_joint_source_planes(const struct ent_joint_plan *p, const struct en
 
 /* ---- SQL ---- */
 
-struct column_names {
-	struct ent_arena *arena;
-	const struct ent_table *table;
+static struct ent_expr *bool_const(struct ent_arena *arena, bool value)
+{
+	struct ent_expr *e = ENT_NEW(arena, struct ent_expr);
+	if (e)
+		*e = (struct ent_expr){ .kind = ENT_X_CONST, .type = { .id = ENT_T_BOOL }, .value = value };
+	return e;
+}
+
+/* CASE WHEN where THEN true ELSE false END: NULL counts as false. */
+static struct ent_expr *valid_expr(struct ent_arena *arena, struct ent_expr *where)
+{
+	struct ent_expr *yes = bool_const(arena, true), *no = bool_const(arena, false), *e = ENT_NEW(arena, struct ent_expr);
+	if (!where || !e)
+		return yes;
+	*e = (struct ent_expr){ .kind = ENT_X_CASE, .type = { .id = ENT_T_BOOL }, .n_args = 3, .args = ENT_NEWS(arena, 3, struct ent_expr *) };
+	if (!e->args || !yes || !no)
+		return NULL;
+	e->args[0] = where;
+	e->args[1] = yes;
+	e->args[2] = no;
+	return e;
+}
+
+struct relation_text {
+	const char *text;
 };
 
-static const char *column_name(void *arg, uint16_t rel, uint16_t column)
+static const char *relation_of(void *arg, const struct ent_table *t)
 {
-	const struct column_names *c = arg;
-	struct ent_buf b = ENT_BUF(1000);
-	(void)rel;
-	ent_sql_quote(&b, c->table->columns[column].name);
-	const char *name = ent_arena_dup(c->arena, ent_buf_text(&b));
-	ent_buf_deinit(&b);
-	return name ? name : "";
+	(void)t;
+	return ((const struct relation_text *)arg)->text;
+}
+
+static int local_items(struct ent_arena *arena, const struct ent_joint_plan *p, const struct ent_jsource *s, struct ent_query *q, struct ent_err *err)
+{
+	size_t n = 1;
+	for (size_t i = 0; i < p->n_leaves; i++)
+		n += p->leaves[i].rel == s->rel ? p->leaves[i].n_exprs : 0;
+	q->items = ENT_NEWS(arena, n, struct ent_item);
+	if (!q->items)
+		return ent_nomem(err);
+	q->items[q->n_items++] = (struct ent_item){ .name = "valid", .expr = valid_expr(arena, s->where) };
+	for (size_t i = 0; i < p->n_leaves; i++) {
+		const struct ent_leaf *l = &p->leaves[i];
+		for (size_t k = 0; l->rel == s->rel && k < l->n_exprs; k++) {
+			const char *name = ent_arena_printf(arena, "v%zu", q->n_items);
+			q->items[q->n_items++] = (struct ent_item){ .name = name, .expr = ent_joint_subst(arena, s, l->exprs[k]) };
+		}
+	}
+	for (size_t i = 0; i < n; i++)
+		if (!q->items[i].expr || !q->items[i].name)
+			return ent_nomem(err);
+	return 0;
 }
 
 int ent_joint_local_sql(struct ent_arena *arena, const struct ent_joint_plan *p, const struct ent_jsource *s, enum ent_dialect dialect, const char *relation,
 			struct ent_printed *out, struct ent_err *err)
 {
-	struct column_names names = { arena, s->table };
-	ent_buf_str(&out->text, "SELECT ");
-	if (s->where) {
-		ent_buf_str(&out->text, "CASE WHEN ");
-		ENT_TRY(ent_sql_print_expr(arena, s->where, dialect, column_name, &names, out, err));
-		ent_buf_str(&out->text, " THEN TRUE ELSE FALSE END");
-	} else {
-		ent_buf_str(&out->text, "TRUE");
-	}
-	for (size_t i = 0; i < p->n_leaves; i++) {
-		const struct ent_leaf *l = &p->leaves[i];
-		for (size_t k = 0; l->rel == s->rel && k < l->n_exprs; k++) {
-			const struct ent_expr *e = ent_joint_subst(arena, s, l->exprs[k]);
-			if (!e)
-				return ent_nomem(err);
-			ent_buf_str(&out->text, ", ");
-			ENT_TRY(ent_sql_print_expr(arena, e, dialect, column_name, &names, out, err));
-		}
-	}
-	ent_buf_printf(&out->text, " FROM %s", relation);
-	return ent_buf_check(&out->text, err);
-}
-
-static size_t param_text(const struct ent_expr *e, char out[ENT_VALUE_TEXT_MAX])
-{
-	switch (e->type.id) {
-	case ENT_T_BOOL:
-		memcpy(out, e->value ? "true" : "false", 6);
-		return strlen(out);
-	case ENT_T_DECIMAL:
-		return ent_decimal_text(e->value, e->type.scale, out);
-	case ENT_T_REAL:
-	case ENT_T_DOUBLE:
-		return ent_real_text(e->real, e->type.id == ENT_T_REAL, out);
-	case ENT_T_DATE:
-		return ent_date_text((int32_t)e->value, out);
-	case ENT_T_TIMESTAMP:
-	case ENT_T_TIMESTAMPTZ:
-		return ent_timestamp_text(e->value, e->type.id == ENT_T_TIMESTAMPTZ, out);
-	case ENT_T_INT16:
-	case ENT_T_INT32:
-	case ENT_T_INT64:
-	case ENT_T_TEXT:
-	case ENT_T_COUNT:
-		break;
-	}
-	return ent_int_text(e->value, out);
+	struct ent_rel *rel = ENT_NEW(arena, struct ent_rel);
+	struct ent_rel_column *columns = ENT_NEWS(arena, s->table->n_columns + 1, struct ent_rel_column);
+	struct ent_query q = { .rels = rel, .n_rels = 1, .limit = -1 };
+	struct relation_text text = { relation };
+	if (!rel || !columns)
+		return ent_nomem(err);
+	for (size_t i = 0; i < s->table->n_columns; i++)
+		columns[i] = (struct ent_rel_column){ s->table->columns[i].name, s->table->columns[i].type, s->table->columns[i].nullable };
+	*rel = (struct ent_rel){ .kind = ENT_REL_TABLE, .alias = "t", .table = s->table, .columns = columns, .n_columns = s->table->n_columns };
+	ENT_TRY(local_items(arena, p, s, &q, err));
+	return ent_sql_print_query(arena, &q, dialect, relation_of, &text, out, err);
 }
 
 int ent_joint_params(struct ent_arena *arena, const struct ent_printed *printed, struct ent_param **ret, struct ent_err *err)
 {
 	struct ent_param *params = ENT_NEWS(arena, printed->n_params + 1, struct ent_param);
 	for (size_t i = 0; params && i < printed->n_params; i++) {
-		const struct ent_expr *e = printed->params[i].value;
-		char format[ENT_TYPE_TEXT_MAX], text[ENT_VALUE_TEXT_MAX];
+		char format[ENT_TYPE_TEXT_MAX];
 		ent_type_format(printed->params[i].type, format);
 		params[i].format = ent_arena_dup(arena, format);
-		if (e->is_null)
-			continue;
-		if (e->type.id != ENT_T_TEXT)
-			param_text(e, text);
-		params[i].text = ent_arena_dup(arena, e->type.id == ENT_T_TEXT ? e->text : text);
-		if (!params[i].text)
+		if (!params[i].format)
 			return ent_nomem(err);
+		ENT_TRY(ent_sql_param_text(arena, printed->params[i].value, &params[i].text, err));
 	}
 	if (!params)
 		return ent_nomem(err);
@@ -173,7 +170,7 @@ static int put_number(struct ingest *g, size_t leaf, const struct ent_view *v, s
 		g->value[leaf][at] = (uint64_t)(int64_t)llround(d);
 		return 0;
 	}
-	__int128 w = ent_view_wide(v, row);
+	ent_i128 w = ent_view_wide(v, row);
 	if (w != (int64_t)w || !fits((int64_t)w, enc))
 		return refuse_value(g, leaf, err);
 	g->value[leaf][at] = (uint64_t)(int64_t)w;
@@ -440,8 +437,8 @@ int ent_joint_local(struct ent_run *r, size_t source, struct ent_local *ret, str
 {
 	const struct ent_jsource *s = &r->p->sources[source];
 	struct ent_joint_source at = { 0 };
-	struct ent_printed sql = { .text = ENT_BUF((size_t)1 << 20) };
-	struct ent_param *params;
+	struct ent_printed sql = { .n_params = 0 };
+	struct ent_param *params = NULL;
 	ENT_STREAM_AUTO stream = { 0 };
 	ENT_TRY(r->env->source(r->env->self, &s->table, 1, &at, err));
 	int code = ent_joint_local_sql(r->arena, r->p, s, at.dialect, at.relations[0], &sql, err);

@@ -274,15 +274,14 @@ static int put_label(struct decoder *d, size_t i, struct ent_err *err)
 	return 0;
 }
 
-static double average(__int128 sum, uint64_t count, const struct ent_jagg *a)
+/* As the SQL printers say it: the sum as a double, divided by the count. */
+static double average(ent_i128 sum, uint64_t count, const struct ent_jagg *a)
 {
-	long double scale = 1;
 	struct ent_type t = a->expr->args[0]->type;
 	if (a->enc.kind == ENT_ENC_FIXED)
-		scale = ldexpl(1, (int)a->enc.fraction);
-	for (unsigned i = 0; t.id == ENT_T_DECIMAL && i < t.scale; i++)
-		scale *= 10;
-	return (double)((long double)sum / ((long double)count * scale));
+		return ldexp((double)sum, -(int)a->enc.fraction) / (double)count;
+	long double scale = t.id == ENT_T_DECIMAL ? powl(10, t.scale) : 1;
+	return (double)((long double)sum / scale) / (double)count;
 }
 
 static void put_sum(const struct ent_jagg *a, struct ent_cell *c, uint64_t word)

@@ -124,6 +124,7 @@ static int start_mpc(struct ent_run *r, struct ent_err *err)
 	ent_hex(job, env->job_id, 8);
 	struct ent_mpc_options o = { .party = r->party,
 				     .pool = env->pool,
+				     .random = env->random,
 				     .memory_max_bytes = env->memory_max ? env->memory_max : (size_t)600 << 20,
 				     .job = job,
 				     .trio = trio,

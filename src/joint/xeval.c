@@ -479,3 +479,16 @@ int ent_joint_eval_cond(struct ent_sx *x, const struct ent_joint_plan *p, const 
 	*ret = ent_bits_take(&acc);
 	return 0;
 }
+
+static int code_leaf(const struct ent_joint_plan *p, const struct ent_expr *e)
+{
+	uint16_t rel;
+	return ent_joint_expr_rel(e, &rel) ? ent_joint_leaf_find(p, rel, &e, 1, ENT_ENC_CODE, 0) : -1;
+}
+
+/* How to look at a value when only its NULLs matter: texts by whatever leaf there is. */
+struct ent_want ent_joint_null_want(const struct ent_joint_plan *p, const struct ent_expr *e)
+{
+	bool hash = e->type.id == ENT_T_TEXT && code_leaf(p, e) < 0;
+	return (struct ent_want){ hash ? ENT_MODE_HASH : ENT_MODE_VALUE, 0 };
+}
