@@ -4,17 +4,15 @@
 
 #include "joint/internal.h"
 
-static int set(json_t *obj, const char *key, json_t *value, struct ent_err *err)
-{
-	return json_object_set_new(obj, key, value) ? ent_nomem(err) : 0;
-}
+static int set(json_t *obj, const char *key, json_t *value, struct ent_err *err) { return json_object_set_new(obj, key, value) ? ent_nomem(err) : 0; }
 
 static const char *const enc_names[] = { "int", "real", "fixed", "hash", "code" };
 
 static int leaf_json(const struct ent_leaf *l, json_t **ret, struct ent_err *err)
 {
-	json_t *o = json_pack("{s:s, s:I, s:b, s:I, s:I, s:I}", "as", enc_names[l->enc.kind], "bits", (json_int_t)l->enc.bits, "nullable", (int)l->nullable,
-			      "relation", (json_int_t)l->rel, "fraction", (json_int_t)l->enc.fraction, "label_rows", (json_int_t)l->label_rows);
+	json_t *o = json_pack("{s:s, s:I, s:b, s:I, s:I, s:I}", "as", enc_names[l->enc.kind], "bits", (json_int_t)l->enc.bits, "nullable",
+			      (int)l->nullable, "relation", (json_int_t)l->rel, "fraction", (json_int_t)l->enc.fraction, "label_rows",
+			      (json_int_t)l->label_rows);
 	*ret = o;
 	return o ? 0 : ent_nomem(err);
 }
@@ -32,10 +30,11 @@ static int join_json(const struct ent_jjoin *j, json_t **ret, struct ent_err *er
 {
 	ENT_JSON_AUTO keys = json_array();
 	for (size_t i = 0; keys && i < j->n_keys; i++)
-		if (json_array_append_new(keys, json_pack("[I,I,I]", (json_int_t)j->keys[i].left, (json_int_t)j->keys[i].right, (json_int_t)j->keys[i].bits)))
+		if (json_array_append_new(
+			    keys, json_pack("[I,I,I]", (json_int_t)j->keys[i].left, (json_int_t)j->keys[i].right, (json_int_t)j->keys[i].bits)))
 			return ent_nomem(err);
-	*ret = json_pack("{s:I, s:b, s:s, s:O}", "relation", (json_int_t)j->rel, "left", (int)j->left, "one", j->frame_is_one ? "left" : "right", "keys",
-			 keys);
+	*ret = json_pack("{s:I, s:b, s:s, s:O}", "relation", (json_int_t)j->rel, "left", (int)j->left, "one", j->frame_is_one ? "left" : "right",
+			 "keys", keys);
 	return *ret ? 0 : ent_nomem(err);
 }
 
@@ -143,9 +142,9 @@ int ent_joint_explain_json(const struct ent_joint_plan *plan, json_t **ret, stru
 	ENT_JSON_AUTO steps = json_array();
 	for (size_t i = 0; steps && i < plan->n_steps; i++) {
 		const struct ent_step *s = &plan->steps[i];
-		json_t *o = json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:s*}", "place", s->place, "operator", s->text, "rows", (json_int_t)s->rows, "rounds",
-				      (json_int_t)s->rounds, "bytes_mean", (json_int_t)s->bytes, "bytes_4sd", (json_int_t)(4 * sqrt(s->bytes_var)), "opens",
-				      s->opens);
+		json_t *o = json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:s*}", "place", s->place, "operator", s->text, "rows", (json_int_t)s->rows,
+				      "rounds", (json_int_t)s->rounds, "bytes_mean", (json_int_t)s->bytes, "bytes_4sd",
+				      (json_int_t)(4 * sqrt(s->bytes_var)), "opens", s->opens);
 		if (!o || json_array_append_new(steps, o))
 			return ent_nomem(err);
 	}

@@ -94,7 +94,11 @@ static int arithmetic_real(const struct ent_expr *e, double a, double b, struct 
 {
 	if ((e->op == ENT_OP_DIV || e->op == ENT_OP_MOD) && b == 0)
 		return ent_fail(err, ENT_EDATA, "division by zero in the SELECT list"), ent_next(err, "use NULLIF(divisor, 0)");
-	ret->real = e->op == ENT_OP_ADD ? a + b : e->op == ENT_OP_SUB ? a - b : e->op == ENT_OP_MUL ? a * b : e->op == ENT_OP_DIV ? a / b : fmod(a, b);
+	ret->real = e->op == ENT_OP_ADD   ? a + b
+		    : e->op == ENT_OP_SUB ? a - b
+		    : e->op == ENT_OP_MUL ? a * b
+		    : e->op == ENT_OP_DIV ? a / b
+					  : fmod(a, b);
 	return 0;
 }
 
@@ -209,19 +213,41 @@ static int eval_strict(const struct ent_expr *e, const struct ent_cell *a, struc
 	struct ent_type t = e->args[0]->type;
 	int c = e->op >= ENT_OP_EQ && e->op <= ENT_OP_GE ? compare_cells(&a[0], &a[1], t) : 0;
 	switch (e->op) {
-	case ENT_OP_EQ: ret->wide = c == 0; return 0;
-	case ENT_OP_NE: ret->wide = c != 0; return 0;
-	case ENT_OP_LT: ret->wide = c < 0; return 0;
-	case ENT_OP_LE: ret->wide = c <= 0; return 0;
-	case ENT_OP_GT: ret->wide = c > 0; return 0;
-	case ENT_OP_GE: ret->wide = c >= 0; return 0;
-	case ENT_OP_NOT: ret->wide = !a->wide; return 0;
-	case ENT_OP_NEG: ret->wide = -a->wide; ret->real = -a->real; return 0;
-	case ENT_OP_ABS: ret->wide = a->wide < 0 ? -a->wide : a->wide; ret->real = fabs(a->real); return 0;
-	case ENT_OP_CAST: return cast(e, a, ret, err);
+	case ENT_OP_EQ:
+		ret->wide = c == 0;
+		return 0;
+	case ENT_OP_NE:
+		ret->wide = c != 0;
+		return 0;
+	case ENT_OP_LT:
+		ret->wide = c < 0;
+		return 0;
+	case ENT_OP_LE:
+		ret->wide = c <= 0;
+		return 0;
+	case ENT_OP_GT:
+		ret->wide = c > 0;
+		return 0;
+	case ENT_OP_GE:
+		ret->wide = c >= 0;
+		return 0;
+	case ENT_OP_NOT:
+		ret->wide = !a->wide;
+		return 0;
+	case ENT_OP_NEG:
+		ret->wide = -a->wide;
+		ret->real = -a->real;
+		return 0;
+	case ENT_OP_ABS:
+		ret->wide = a->wide < 0 ? -a->wide : a->wide;
+		ret->real = fabs(a->real);
+		return 0;
+	case ENT_OP_CAST:
+		return cast(e, a, ret, err);
 	case ENT_OP_FLOOR:
 	case ENT_OP_CEIL:
-	case ENT_OP_ROUND: return round_to(e, a, e->n_args > 1 ? &a[1] : NULL, ret);
+	case ENT_OP_ROUND:
+		return round_to(e, a, e->n_args > 1 ? &a[1] : NULL, ret);
 	case ENT_OP_ADD:
 	case ENT_OP_SUB:
 	case ENT_OP_MUL:
@@ -230,7 +256,8 @@ static int eval_strict(const struct ent_expr *e, const struct ent_cell *a, struc
 		if (ent_type_is_float(e->type))
 			return arithmetic_real(e, as_real(&a[0], t), as_real(&a[1], e->args[1]->type), ret, err);
 		return ent_type_is_number(e->type) ? arithmetic_wide(e, a[0].wide, a[1].wide, ret, err) : refuse(e, err);
-	default: return refuse(e, err);
+	default:
+		return refuse(e, err);
 	}
 }
 
@@ -372,7 +399,8 @@ static int result_schema(struct ent_arena *arena, const struct ent_query *q, str
 	return ent_schema_new(fields, n, NULL, ret, err);
 }
 
-int ent_joint_finish(struct ent_arena *arena, const struct ent_joint_plan *p, const struct ent_opened *o, struct ent_joint_result *ret, struct ent_err *err)
+int ent_joint_finish(struct ent_arena *arena, const struct ent_joint_plan *p, const struct ent_opened *o, struct ent_joint_result *ret,
+		     struct ent_err *err)
 {
 	struct final f = { arena, p, o, 0 };
 	struct table t = { .q = p->query };

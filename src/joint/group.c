@@ -191,7 +191,8 @@ static int flag_rows(struct ent_run *r, const struct ent_frame *f, const struct 
 }
 
 /* Rows are sorted by (group, row of rel): one bit per run of equal rows of rel. */
-static int flag_runs(struct ent_run *r, struct ent_frame *f, size_t rel, const struct ent_bits *first, const struct ent_bits *last, struct ent_err *err)
+static int flag_runs(struct ent_run *r, struct ent_frame *f, size_t rel, const struct ent_bits *first, const struct ent_bits *last,
+		     struct ent_err *err)
 {
 	const struct ent_joint_plan *p = r->p;
 	for (size_t i = 0; i < p->n_flags; i++) {
@@ -276,7 +277,8 @@ static int min_max(struct ent_run *r, struct ent_frame *f, struct ent_err *err)
 	return 0;
 }
 
-int ent_group_counts(struct ent_run *r, const struct ent_frame *f, const unsigned *parts, size_t n, struct ent_ring *ret, size_t *ret_words, struct ent_err *err)
+int ent_group_counts(struct ent_run *r, const struct ent_frame *f, const unsigned *parts, size_t n, struct ent_ring *ret, size_t *ret_words,
+		     struct ent_err *err)
 {
 	unsigned per_word = 64 / r->p->count_bits;
 	struct ent_rings_auto rings = { .n = n };

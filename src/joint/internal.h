@@ -8,10 +8,10 @@ struct ent_run {
 	const struct ent_joint_plan *p;
 	const struct ent_joint_env *env; /* NULL in a dry pass */
 	struct ent_sx x;
-	struct ent_arena *arena; /* of this run */
-	int party;               /* 0..2, or -1 */
-	uint8_t hash_key[16];    /* SipHash of join keys, per job and attempt */
-	struct ent_local *locals; /* per source; ours are filled */
+	struct ent_arena *arena;        /* of this run */
+	int party;                      /* 0..2, or -1 */
+	uint8_t hash_key[16];           /* SipHash of join keys, per job and attempt */
+	struct ent_local *locals;       /* per source; ours are filled */
 	struct ent_frame *label_tables; /* per leaf: code (TEMP 0) and key (TEMP 1) */
 	bool opened;
 	struct ent_frame_layout *ret_open; /* dry: where the shape of the output goes */
@@ -38,8 +38,8 @@ size_t ent_joint_table_rows(const struct ent_joint_plan *p, const struct ent_jso
 size_t ent_joint_sealed_bytes(const struct ent_joint_plan *p, const struct ent_jsource *s);
 int ent_joint_local(struct ent_run *r, size_t source, struct ent_local *ret, struct ent_err *err);
 /* SELECT text and parameters of a source. */
-int ent_joint_local_sql(struct ent_arena *arena, const struct ent_joint_plan *p, const struct ent_jsource *s, enum ent_dialect dialect, const char *relation,
-			struct ent_printed *out, struct ent_err *err);
+int ent_joint_local_sql(struct ent_arena *arena, const struct ent_joint_plan *p, const struct ent_jsource *s, enum ent_dialect dialect,
+			const char *relation, struct ent_printed *out, struct ent_err *err);
 int ent_joint_params(struct ent_arena *arena, const struct ent_printed *printed, struct ent_param **ret, struct ent_err *err);
 
 /* plan */
@@ -68,9 +68,9 @@ struct ent_cell {
 	double real;
 	struct ent_bytes text;
 };
-struct ent_opened { /* what came out of MPC, in the clear */
-	size_t rows, columns;        /* columns: labels, then aggregates */
-	struct ent_cell *cells;      /* rows * columns */
+struct ent_opened {             /* what came out of MPC, in the clear */
+	size_t rows, columns;   /* columns: labels, then aggregates */
+	struct ent_cell *cells; /* rows * columns */
 };
 unsigned ent_joint_open_planes(const struct ent_joint_plan *p);
 /* planes: what opened, laid out as plan->open says; rows 0 is fine. */

@@ -51,7 +51,8 @@ static int refuse_many(const struct ent_label_job *job, struct ent_err *err)
 }
 
 /* Byte order, equal neighbours share a code; firsts[i] = a text of the i-th distinct value. */
-static int give_codes(struct ent_texts *t, const struct ent_label_job *job, struct ent_text_at *firsts, uint64_t *codes, size_t *ret, struct ent_err *err)
+static int give_codes(struct ent_texts *t, const struct ent_label_job *job, struct ent_text_at *firsts, uint64_t *codes, size_t *ret,
+		      struct ent_err *err)
 {
 	size_t n = 0;
 	if (t->n)
@@ -113,7 +114,8 @@ int ent_texts_seal(struct ent_texts *t, const struct ent_label_job *job, uint64_
 {
 	size_t n, rows = job->rows;
 	struct ent_text_at *firsts = ENT_NEWS(job->arena, rows, struct ent_text_at);
-	uint64_t *codes = ENT_NEWS(job->arena, rows, uint64_t), *low = ENT_NEWS(job->arena, rows, uint64_t), *high = ENT_NEWS(job->arena, rows, uint64_t);
+	uint64_t *codes = ENT_NEWS(job->arena, rows, uint64_t), *low = ENT_NEWS(job->arena, rows, uint64_t),
+		 *high = ENT_NEWS(job->arena, rows, uint64_t);
 	size_t *order = ENT_NEWS(job->arena, rows, size_t);
 	uint8_t *out = ent_buf_space(sealed, rows * ENT_LABEL_ROW);
 	if (!firsts || !codes || !low || !high || !order || !out)

@@ -102,7 +102,8 @@ static bool same_exprs(const struct ent_expr *const *a, const struct ent_expr *c
 	return true;
 }
 
-int ent_joint_leaf_find(const struct ent_joint_plan *p, uint16_t rel, const struct ent_expr *const *exprs, size_t n, enum ent_enc_kind kind, unsigned fraction)
+int ent_joint_leaf_find(const struct ent_joint_plan *p, uint16_t rel, const struct ent_expr *const *exprs, size_t n, enum ent_enc_kind kind,
+			unsigned fraction)
 {
 	for (size_t i = 0; i < p->n_leaves; i++) {
 		const struct ent_leaf *l = &p->leaves[i];
@@ -158,7 +159,8 @@ static int enc_fixed(const struct ent_joint_plan *p, const struct ent_expr *e, u
 	return 0;
 }
 
-int ent_joint_leaf_add(struct ent_joint_plan *p, uint16_t rel, const struct ent_expr **exprs, size_t n, struct ent_want want, size_t *ret, struct ent_err *err)
+int ent_joint_leaf_add(struct ent_joint_plan *p, uint16_t rel, const struct ent_expr **exprs, size_t n, struct ent_want want, size_t *ret,
+		       struct ent_err *err)
 {
 	struct ent_leaf l = { .rel = rel, .exprs = exprs, .n_exprs = n };
 	struct ent_type t = exprs[0]->type;
@@ -190,7 +192,8 @@ int ent_joint_leaf_add(struct ent_joint_plan *p, uint16_t rel, const struct ent_
 static int refuse_op(const struct ent_expr *e, struct ent_err *err)
 {
 	ent_fail(err, ENT_EUNSUPPORTED, "%s over columns of several owners", e->kind == ENT_X_CALL ? ent_op_text(e->op) : "an expression");
-	ent_why(err, "across owners there are =, <>, <, <=, >, >=, AND, OR, NOT, IN, IS NULL, CASE, COALESCE, NULLIF, and + - * on integers and decimals");
+	ent_why(err,
+		"across owners there are =, <>, <, <=, >, >=, AND, OR, NOT, IN, IS NULL, CASE, COALESCE, NULLIF, and + - * on integers and decimals");
 	return ent_next(err, "apply it to one owner's columns at a time, or to the aggregated result");
 }
 

@@ -83,8 +83,8 @@ static int local_items(struct ent_arena *arena, const struct ent_joint_plan *p, 
 	return 0;
 }
 
-int ent_joint_local_sql(struct ent_arena *arena, const struct ent_joint_plan *p, const struct ent_jsource *s, enum ent_dialect dialect, const char *relation,
-			struct ent_printed *out, struct ent_err *err)
+int ent_joint_local_sql(struct ent_arena *arena, const struct ent_joint_plan *p, const struct ent_jsource *s, enum ent_dialect dialect,
+			const char *relation, struct ent_printed *out, struct ent_err *err)
 {
 	struct ent_rel *rel = ENT_NEW(arena, struct ent_rel);
 	struct ent_rel_column *columns = ENT_NEWS(arena, s->table->n_columns + 1, struct ent_rel_column);
@@ -122,13 +122,13 @@ struct ingest {
 	struct ent_run *r;
 	const struct ent_jsource *s;
 	struct ent_local *l;
-	size_t rows;                       /* seen so far */
-	uint64_t *valid;                   /* word per row */
+	size_t rows;                                            /* seen so far */
+	uint64_t *valid;                                        /* word per row */
 	uint64_t *value[ENT_LEAVES_MAX], *null[ENT_LEAVES_MAX]; /* word per row */
 	struct ent_texts texts[ENT_LEAVES_MAX];
-	uint64_t *keys;                    /* hashes of the unique key, for the check */
+	uint64_t *keys; /* hashes of the unique key, for the check */
 	size_t n_keys;
-	const struct ent_jjoin *unique;    /* this relation is the unique side of it */
+	const struct ent_jjoin *unique;     /* this relation is the unique side of it */
 	const struct ent_jjoin *must_match; /* an inner join: rows with a NULL key cannot match */
 };
 
@@ -190,7 +190,8 @@ static void hash_one(struct ent_buf *b, const struct ent_view *v, size_t row)
 	ent_buf_be64(b, ent_type_is_float(v->type) ? ent_joint_real_image(ent_view_real(v, row)) : (uint64_t)ent_view_int(v, row));
 }
 
-static int put_tuple(struct ingest *g, const uint8_t key[16], const struct ent_view *v, size_t n, size_t row, uint64_t *ret, bool *ret_null, struct ent_err *err)
+static int put_tuple(struct ingest *g, const uint8_t key[16], const struct ent_view *v, size_t n, size_t row, uint64_t *ret, bool *ret_null,
+		     struct ent_err *err)
 {
 	struct ent_buf b = ENT_BUF((size_t)1 << 24);
 	*ret_null = false;
@@ -299,7 +300,8 @@ static int put_batch(void *arg, const struct ent_batch *b, struct ent_err *err)
 	for (size_t i = 0; i < g->r->p->n_leaves; i++)
 		columns += g->r->p->leaves[i].rel == g->s->rel ? g->r->p->leaves[i].n_exprs : 0;
 	if (b->n_columns != columns)
-		return ent_fail(err, ENT_EDATA, "%s.%s answered with %zu columns instead of %zu", g->s->table->org, g->s->table->name, b->n_columns, columns);
+		return ent_fail(err, ENT_EDATA, "%s.%s answered with %zu columns instead of %zu", g->s->table->org, g->s->table->name, b->n_columns,
+				columns);
 	for (size_t row = 0; row < b->rows; row++)
 		ENT_TRY(put_row(g, b, row, err));
 	return 0;

@@ -387,7 +387,8 @@ static int check_trio(const struct ent_joint_plan *p, struct ent_err *err)
 		for (int k = 0; k <= i; k++)
 			if (!p->in.trio[i] || (k < i && !strcmp(p->in.trio[i], p->in.trio[k]))) {
 				ent_fail(err, ENT_EUNSUPPORTED, "a joint query needs three compute parties");
-				return ent_next(err, "ask any organisation to run `entente init --compute-only` (it owns no tables and sees only shares)");
+				return ent_next(err,
+						"ask any organisation to run `entente init --compute-only` (it owns no tables and sees only shares)");
 			}
 	return 0;
 }

@@ -34,9 +34,9 @@ struct ent_leaf {
 	const struct ent_expr **exprs; /* over the relation's columns; more than one only for ENT_ENC_HASH tuples */
 	size_t n_exprs;
 	struct ent_enc enc;
-	bool nullable;      /* at the source */
-	size_t until;       /* last join that needs it (index); n_joins = what comes after the joins */
-	size_t label_rows;  /* ENT_ENC_CODE: rows of the label table over all sources; else 0 */
+	bool nullable;     /* at the source */
+	size_t until;      /* last join that needs it (index); n_joins = what comes after the joins */
+	size_t label_rows; /* ENT_ENC_CODE: rows of the label table over all sources; else 0 */
 };
 
 struct ent_jsource {
@@ -52,12 +52,12 @@ struct ent_jsource {
 
 struct ent_jrel {
 	size_t first_source, n_sources, rows;
-	bool nullable;     /* right side of a LEFT JOIN */
+	bool nullable; /* right side of a LEFT JOIN */
 	bool is_protected;
 	uint32_t k;
-	bool in_grain;     /* each joined row holds a distinct row of it */
-	bool mixed;        /* some sources count, some do not */
-	bool wants_id;     /* protected and outside the grain: carries a row id */
+	bool in_grain; /* each joined row holds a distinct row of it */
+	bool mixed;    /* some sources count, some do not */
+	bool wants_id; /* protected and outside the grain: carries a row id */
 	bool antijoined;
 };
 
@@ -89,19 +89,19 @@ struct ent_jagg {
 	unsigned cond;               /* rows that enter */
 	unsigned selectors[8];       /* conditions that need >= k with complement 0 or >= k (rule 4) */
 	size_t n_selectors;
-	bool guarded;                /* NULL unless enough rows enter (rule 4) */
+	bool guarded; /* NULL unless enough rows enter (rule 4) */
 };
 
-struct ent_jcond { /* condition 0 = every valid row */
-	const struct ent_expr *filter;  /* true, or NULL */
-	const struct ent_expr *nonnull; /* is not NULL, or NULL */
+struct ent_jcond {                        /* condition 0 = every valid row */
+	const struct ent_expr *filter;    /* true, or NULL */
+	const struct ent_expr *nonnull;   /* is not NULL, or NULL */
 	const struct ent_expr *before[4]; /* CASE: earlier WHENs that must not be true */
 	size_t n_before;
 	int matched; /* rows that found a partner in this relation (right side of a LEFT JOIN), or -1 */
 };
 
 struct ent_jflag { /* counts distinct rows of a relation with (or without) a condition, per group */
-	int rel; /* ENT_FLAG_ROWS: joined rows */
+	int rel;   /* ENT_FLAG_ROWS: joined rows */
 	unsigned cond;
 	bool complement;
 };
@@ -129,10 +129,10 @@ struct ent_joint_plan {
 	size_t n_conds;
 	struct ent_jflag flags[ENT_FLAGS_MAX];
 	size_t n_flags;
-	size_t stage;         /* while planning: index of the join at work, n_joins after them */
-	size_t rows;          /* joined rows */
-	unsigned count_bits;  /* planes that hold a count plus k */
-	bool protects;        /* any protected relation */
+	size_t stage;          /* while planning: index of the join at work, n_joins after them */
+	size_t rows;           /* joined rows */
+	unsigned count_bits;   /* planes that hold a count plus k */
+	bool protects;         /* any protected relation */
 	const char *one_owner; /* or NULL */
 	const char **participants;
 	size_t n_participants;
@@ -159,8 +159,10 @@ struct ent_want {
 };
 /* Registers every leaf that evaluating e needs; refuses by name what MPC cannot do across owners. ret_enc: encoding of e's value. */
 int ent_joint_need(struct ent_joint_plan *p, const struct ent_expr *e, struct ent_want want, struct ent_enc *ret_enc, struct ent_err *err);
-int ent_joint_leaf_find(const struct ent_joint_plan *p, uint16_t rel, const struct ent_expr *const *exprs, size_t n, enum ent_enc_kind kind, unsigned fraction);
-int ent_joint_leaf_add(struct ent_joint_plan *p, uint16_t rel, const struct ent_expr **exprs, size_t n, struct ent_want want, size_t *ret, struct ent_err *err);
+int ent_joint_leaf_find(const struct ent_joint_plan *p, uint16_t rel, const struct ent_expr *const *exprs, size_t n, enum ent_enc_kind kind,
+			unsigned fraction);
+int ent_joint_leaf_add(struct ent_joint_plan *p, uint16_t rel, const struct ent_expr **exprs, size_t n, struct ent_want want, size_t *ret,
+		       struct ent_err *err);
 /* Most distinct texts an expression can have at one source: rows of its label table. */
 size_t ent_joint_source_distinct(const struct ent_joint_plan *p, const struct ent_jsource *s, const struct ent_expr *e);
 struct ent_enc ent_joint_enc_common(struct ent_enc a, struct ent_enc b);

@@ -154,7 +154,7 @@ bool ent_joint_expr_nullable(const struct ent_joint_plan *p, const struct ent_ex
 
 static unsigned type_bits(struct ent_type t)
 {
-	static const uint8_t decimal[] = { 1,  4,  7,  10, 14, 17, 20, 24, 27, 30, 34, 37, 40, 44, 47, 50, 54, 57, 60 };
+	static const uint8_t decimal[] = { 1, 4, 7, 10, 14, 17, 20, 24, 27, 30, 34, 37, 40, 44, 47, 50, 54, 57, 60 };
 	switch (t.id) {
 	case ENT_T_BOOL:
 		return 1;

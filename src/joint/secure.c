@@ -117,7 +117,7 @@ int ent_sx_lt(struct ent_sx *x, const struct ent_bits *a, const struct ent_bits 
 
 int ent_sx_lt_const(struct ent_sx *x, const struct ent_bits *a, uint64_t value, bool sign, struct ent_bits *ret, struct ent_err *err)
 {
-	ent_cost_lt_const(&x->cost, a->rows, a->planes, value, sign);
+	ent_cost_lt_const(&x->cost, a->rows, a->planes);
 	return x->m ? ent_mpc_lt_const(x->m, a, value, sign, ret, err) : dry_bits(a->rows, 1, ret);
 }
 
@@ -135,7 +135,7 @@ int ent_sx_a2b(struct ent_sx *x, const struct ent_ring *a, unsigned planes, stru
 
 int ent_sx_b2a(struct ent_sx *x, const struct ent_bits *a, bool sign, struct ent_ring *ret, struct ent_err *err)
 {
-	ent_cost_b2a(&x->cost, a->rows, a->planes, sign);
+	ent_cost_b2a(&x->cost, a->rows, a->planes);
 	return x->m ? ent_mpc_b2a(x->m, a, sign, ret, err) : dry_ring(a->rows, ret);
 }
 
@@ -230,7 +230,9 @@ int ent_sx_not(struct ent_sx *x, const struct ent_bits *a, struct ent_bits *ret,
 
 int ent_sx_const(struct ent_sx *x, size_t rows, unsigned planes, uint64_t value, struct ent_bits *ret, struct ent_err *err)
 {
-	return x->m ? ent_bits_const(x->m, rows, planes, value, ret, err) : dry_bits(rows, planes, ret);
+	if (!x->m)
+		return dry_bits(rows, planes, ret);
+	return value ? ent_bits_const(x->m, rows, planes, value, ret, err) : ent_bits_new(x->m, rows, planes, ret, err);
 }
 
 int ent_sx_index(struct ent_sx *x, size_t rows, unsigned planes, struct ent_bits *ret, struct ent_err *err)

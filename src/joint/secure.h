@@ -15,8 +15,8 @@
 
 struct ent_step { /* one line of EXPLAIN */
 	const char *text;
-	const char *place;  /* "mpc" or an owner */
-	const char *opens;  /* fixed opening, or NULL */
+	const char *place; /* "mpc" or an owner */
+	const char *opens; /* fixed opening, or NULL */
 	uint64_t rounds;
 	double bytes, bytes_var; /* mean per party */
 	size_t rows;

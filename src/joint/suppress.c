@@ -48,8 +48,8 @@ static size_t list_tests(const struct ent_joint_plan *p, struct test *t)
 }
 
 /* Counts up to this row, and counts before the group plus the thresholds, as planes of packed fields. */
-static int running_counts(struct ent_run *r, struct ent_frame *f, const struct test *tests, size_t n, size_t word, struct ent_ring *w, struct ent_bits *upto,
-			  struct ent_bits *before, struct ent_err *err)
+static int running_counts(struct ent_run *r, struct ent_frame *f, const struct test *tests, size_t n, size_t word, struct ent_ring *w,
+			  struct ent_bits *upto, struct ent_bits *before, struct ent_err *err)
 {
 	unsigned bits = r->p->count_bits, per_word = 64 / bits;
 	size_t fields = n - word * per_word < per_word ? n - word * per_word : per_word;
@@ -67,7 +67,8 @@ static int running_counts(struct ent_run *r, struct ent_frame *f, const struct t
 }
 
 /* enough = 1 where the group's count reaches the threshold (meant for last rows). */
-static int reaches(struct ent_run *r, const struct ent_bits *upto, const struct ent_bits *before, size_t field, struct ent_bits *ret, struct ent_err *err)
+static int reaches(struct ent_run *r, const struct ent_bits *upto, const struct ent_bits *before, size_t field, struct ent_bits *ret,
+		   struct ent_err *err)
 {
 	unsigned bits = r->p->count_bits;
 	ENT_BITS_AUTO less = { 0 };

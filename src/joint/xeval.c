@@ -64,11 +64,11 @@ static int eval_const(struct ent_sx *x, size_t rows, const struct ent_expr *e, s
 static int eval_leaf(const struct ent_joint_plan *p, const struct ent_frame *f, uint16_t rel, const struct ent_expr *e, struct ent_want want,
 		     struct ent_val *ret, struct ent_err *err)
 {
-	enum ent_enc_kind kind = want.mode == ENT_MODE_HASH                                         ? ENT_ENC_HASH
-				 : e->type.id == ENT_T_TEXT                                          ? ENT_ENC_CODE
-				 : ent_type_is_float(e->type) && want.mode == ENT_MODE_FIXED         ? ENT_ENC_FIXED
-				 : ent_type_is_float(e->type)                                        ? ENT_ENC_REAL
-												     : ENT_ENC_INT;
+	enum ent_enc_kind kind = want.mode == ENT_MODE_HASH                                  ? ENT_ENC_HASH
+				 : e->type.id == ENT_T_TEXT                                  ? ENT_ENC_CODE
+				 : ent_type_is_float(e->type) && want.mode == ENT_MODE_FIXED ? ENT_ENC_FIXED
+				 : ent_type_is_float(e->type)                                ? ENT_ENC_REAL
+											     : ENT_ENC_INT;
 	int leaf = ent_joint_leaf_find(p, rel, &e, 1, kind, kind == ENT_ENC_FIXED ? want.fraction : 0);
 	if (leaf < 0)
 		return ent_fail(err, ENT_EINTERNAL, "a column was not planned for");
@@ -157,8 +157,8 @@ static int eval_and_or(struct ent_sx *x, const struct ent_joint_plan *p, const s
 
 static bool plain_const(const struct ent_expr *e) { return e->kind == ENT_X_CONST && !e->is_null; }
 
-static int compare_bits(struct ent_sx *x, enum ent_op op, const struct ent_val *a, const struct ent_val *b, const struct ent_expr *be, struct ent_bits *ret,
-			struct ent_err *err)
+static int compare_bits(struct ent_sx *x, enum ent_op op, const struct ent_val *a, const struct ent_val *b, const struct ent_expr *be,
+			struct ent_bits *ret, struct ent_err *err)
 {
 	bool sign = a->enc.sign;
 	bool constant = be && plain_const(be) && a->v.planes <= 64;
@@ -346,8 +346,8 @@ static int ring_op(struct ent_sx *x, enum ent_op op, struct ent_ring *a, struct 
 	return 0;
 }
 
-static int eval_arithmetic(struct ent_sx *x, const struct ent_joint_plan *p, const struct ent_frame *f, const struct ent_expr *e, struct ent_want want,
-			   struct ent_val *ret, struct ent_err *err)
+static int eval_arithmetic(struct ent_sx *x, const struct ent_joint_plan *p, const struct ent_frame *f, const struct ent_expr *e,
+			   struct ent_want want, struct ent_val *ret, struct ent_err *err)
 {
 	ENT_VAL_AUTO a = { 0 };
 	ENT_VAL_AUTO b = { 0 };

@@ -1,0 +1,380 @@
+/* See joint_kit.h. */
+#include "joint_kit.h"
+
+#include <dlfcn.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "crypto/hash.h"
+#include "os/memlink.h"
+#include "os/system.h"
+
+static void host_log(void *self, int level, const char *event, const char *pairs) { (void)self, (void)level, (void)event, (void)pairs; }
+static int host_cancelled(void *self) { return self != NULL; }
+
+static struct ent_host kit_host(void)
+{
+	return (struct ent_host){ .size = sizeof(struct ent_host),
+				  .log = host_log,
+				  .cancelled = host_cancelled,
+				  .memory_bytes_max = (uint64_t)512 << 20,
+				  .threads_max = 1,
+				  .timeout_ms = 60000 };
+}
+
+int jk_open(struct jk *k, const char *module, struct ent_err *err)
+{
+	void *lib = dlopen(module, RTLD_NOW | RTLD_LOCAL);
+	struct ent_host host = kit_host();
+	ent_engine_entry_fn engine;
+	ent_connector_entry_fn files;
+	if (!lib)
+		return ent_fail(err, ENT_ENOTFOUND, "%s", dlerror());
+	void *a = dlsym(lib, "ent_engine_entry"), *b = dlsym(lib, "ent_connector_entry");
+	memcpy(&engine, &a, sizeof engine);
+	memcpy(&files, &b, sizeof files);
+	k->engine = engine();
+	k->files = files();
+	k->arena = ent_arena_new((size_t)64 << 20);
+	k->pushdown = true;
+	return k->engine->open(&host, &k->oracle, err);
+}
+
+void jk_close(struct jk *k)
+{
+	for (size_t i = 0; i < k->n_orgs; i++)
+		k->engine->close(k->sessions[i]);
+	k->engine->close(k->oracle);
+	ent_arena_free(k->arena);
+	memset(k, 0, sizeof *k);
+}
+
+static int org_index(struct jk *k, const char *org, size_t *ret, struct ent_err *err)
+{
+	struct ent_host host = kit_host();
+	for (*ret = 0; *ret < k->n_orgs; ++*ret)
+		if (!strcmp(k->orgs[*ret], org))
+			return 0;
+	k->orgs[k->n_orgs] = org;
+	return k->engine->open(&host, &k->sessions[k->n_orgs++], err);
+}
+
+static int add_table(struct jk *k, struct ent_table t, uint32_t min_group, bool is_protected, struct ent_err *err)
+{
+	size_t org;
+	k->limits[k->n_tables] = (struct ent_joint_table_limit){ t.org, t.name, is_protected, min_group };
+	k->tables[k->n_tables++] = t;
+	return org_index(k, t.org, &org, err);
+}
+
+static const char *pooled_name(struct jk *k, const struct ent_table *t) { return ent_arena_printf(k->arena, "%s_%s", t->org, t->name); }
+
+int jk_table(struct jk *k, struct ent_table t, uint32_t min_group, bool is_protected, const char *rows_sql, struct ent_err *err)
+{
+	size_t org;
+	ENT_TRY(add_table(k, t, min_group, is_protected, err));
+	ENT_TRY(org_index(k, t.org, &org, err));
+	ENT_STREAM_AUTO rows = { 0 };
+	ENT_TRY(k->engine->query(k->oracle, rows_sql, NULL, 0, &rows, err));
+	ENT_TRY(k->engine->load(k->sessions[org], t.name, &rows, err));
+	ENT_STREAM_AUTO again = { 0 };
+	ENT_TRY(k->engine->query(k->oracle, rows_sql, NULL, 0, &again, err));
+	return k->engine->load(k->oracle, pooled_name(k, &t), &again, err);
+}
+
+static int load_file(struct jk *k, struct ent_session *s, const char *name, const struct ent_table *t, const char *path, struct ent_err *err)
+{
+	struct ent_host host = kit_host();
+	struct ent_source *src;
+	const char *names[64];
+	for (size_t i = 0; i < t->n_columns; i++)
+		names[i] = t->columns[i].name;
+	ENT_TRY(k->files->open(&host, path, NULL, 0, &src, err));
+	ENT_STREAM_AUTO rows = { 0 };
+	int code = k->files->scan(src, "", names, t->n_columns, &rows, err);
+	code = code ? code : k->engine->load(s, name, &rows, err);
+	ent_stream_release(&rows);
+	k->files->close(src);
+	return code;
+}
+
+int jk_file(struct jk *k, struct ent_table t, uint32_t min_group, bool is_protected, const char *path, struct ent_err *err)
+{
+	size_t org;
+	ENT_TRY(add_table(k, t, min_group, is_protected, err));
+	ENT_TRY(org_index(k, t.org, &org, err));
+	ENT_TRY(load_file(k, k->sessions[org], t.name, &t, path, err));
+	return load_file(k, k->oracle, pooled_name(k, &t), &t, path, err);
+}
+
+/* ---- planning ---- */
+
+static int catalogue_table(void *self, const char *org, const char *name, const struct ent_table **ret, struct ent_err *err)
+{
+	struct jk *k = self;
+	for (size_t i = 0; i < k->n_tables; i++)
+		if (!strcmp(k->tables[i].org, org) && !strcmp(k->tables[i].name, name)) {
+			*ret = &k->tables[i];
+			return 0;
+		}
+	return ent_fail(err, ENT_ENOTFOUND, "no table %s.%s", org, name);
+}
+
+static void catalogue_each(void *self, void (*fn)(void *arg, const struct ent_table *t), void *arg)
+{
+	struct jk *k = self;
+	for (size_t i = 0; i < k->n_tables; i++)
+		fn(arg, &k->tables[i]);
+}
+
+int jk_plan(struct jk *k, struct ent_arena *arena, const char *sql, struct ent_joint_plan **ret, struct ent_err *err)
+{
+	struct ent_catalogue c = { k, catalogue_table, catalogue_each };
+	struct ent_query *q;
+	ENT_TRY(ent_sql_bind(arena, ent_bytes_str(sql), &c, NULL, &q, err));
+	struct ent_joint_limits limits = { k->limits, k->n_tables };
+	struct ent_joint_inputs in = { .query = q,
+				       .limits = &limits,
+				       .trio = { k->trio[0], k->trio[1], k->trio[2] },
+				       .requester = k->requester,
+				       .rtt_us = 100,
+				       .bandwidth_bytes = 500000000,
+				       .pushdown = k->pushdown };
+	return ent_joint_plan(arena, &in, ret, err);
+}
+
+/* ---- running ---- */
+
+struct logged { /* a link that hashes the lengths of what it sends */
+	struct ent_link link;
+	struct ent_link *inner;
+	struct ent_sha256 *lengths;
+	uint64_t *messages;
+};
+
+struct wire { /* one named link between two participants */
+	char name[100];
+	struct ent_link *ends[2];
+	struct logged logged[2];
+};
+
+struct board {
+	pthread_mutex_t lock;
+	struct wire *wires[200];
+	size_t n;
+	bool dead;
+};
+
+struct part {
+	struct jk *k;
+	struct board *board;
+	const struct ent_joint_plan *plan;
+	const char *org;
+	size_t index;
+	struct ent_sha256 lengths;
+	uint64_t messages;
+	struct ent_joint_result result;
+	struct ent_err err;
+	int code;
+	const char *relations[JK_TABLES_MAX];
+};
+
+static int logged_send(struct ent_link *l, const void *data, size_t len, struct ent_err *err)
+{
+	struct logged *g = (struct logged *)l;
+	uint64_t n = len;
+	ent_sha256_put(g->lengths, &n, sizeof n);
+	++*g->messages;
+	return g->inner->ops->send(g->inner, data, len, err);
+}
+static int logged_recv(struct ent_link *l, void *data, size_t len, struct ent_err *err)
+{
+	struct logged *g = (struct logged *)l;
+	return g->inner->ops->recv(g->inner, data, len, err);
+}
+static void logged_cancel(struct ent_link *l)
+{
+	struct logged *g = (struct logged *)l;
+	g->inner->ops->cancel(g->inner);
+}
+static const struct ent_link_ops logged_ops = { logged_send, logged_recv, logged_cancel, NULL };
+
+static struct wire *find_wire(struct board *b, const char *name)
+{
+	for (size_t i = 0; i < b->n; i++)
+		if (!strcmp(b->wires[i]->name, name))
+			return b->wires[i];
+	struct wire *w = calloc(1, sizeof *w);
+	if (!w || b->n == ENT_COUNT(b->wires) || ent_memlink_pair(w->ends, 0)) {
+		free(w);
+		return NULL;
+	}
+	snprintf(w->name, sizeof w->name, "%s", name);
+	b->wires[b->n++] = w;
+	if (b->dead)
+		w->ends[0]->ops->cancel(w->ends[0]);
+	return w;
+}
+
+static int part_link(void *self, const char *org, const char *name, struct ent_link **ret, struct ent_err *err)
+{
+	struct part *p = self;
+	char full[100];
+	bool first = strcmp(p->org, org) < 0;
+	snprintf(full, sizeof full, "%s:%s:%s", name, first ? p->org : org, first ? org : p->org);
+	pthread_mutex_lock(&p->board->lock);
+	struct wire *w = find_wire(p->board, full);
+	pthread_mutex_unlock(&p->board->lock);
+	if (!w)
+		return ent_nomem(err);
+	struct logged *g = &w->logged[!first];
+	if (!g->inner)
+		*g = (struct logged){ { .ops = &logged_ops }, w->ends[!first], &p->lengths, &p->messages };
+	*ret = &g->link;
+	return 0;
+}
+
+static int part_source(void *self, const struct ent_table *const *tables, size_t n, struct ent_joint_source *ret, struct ent_err *err)
+{
+	struct part *p = self;
+	(void)err;
+	for (size_t i = 0; i < n; i++)
+		p->relations[i] = tables[i]->name;
+	*ret = (struct ent_joint_source){ ENT_DIALECT_DUCKDB, p->relations };
+	return 0;
+}
+
+static int part_local(void *self, const struct ent_table *const *tables, size_t n, const char *sql, const struct ent_param *params, size_t n_params,
+		      struct ArrowArrayStream *ret, struct ent_err *err)
+{
+	struct part *p = self;
+	(void)tables, (void)n;
+	if (p->k->verbose)
+		printf("# %s: %s\n", p->org, sql);
+	return p->k->engine->query(p->k->sessions[p->index], sql, params, n_params, ret, err);
+}
+
+static void cancel_all(struct board *b)
+{
+	pthread_mutex_lock(&b->lock);
+	b->dead = true;
+	for (size_t i = 0; i < b->n; i++) {
+		b->wires[i]->ends[0]->ops->cancel(b->wires[i]->ends[0]);
+		b->wires[i]->ends[1]->ops->cancel(b->wires[i]->ends[1]);
+	}
+	pthread_mutex_unlock(&b->lock);
+}
+
+static void *part_main(void *arg)
+{
+	struct part *p = arg;
+	struct ent_joint_env env = { .self = p,
+				     .org = p->org,
+				     .job_id = { 1, 2, 3, 4, 5, 6, 7, 8 },
+				     .random = ent_system_random(),
+				     .link = part_link,
+				     .source = part_source,
+				     .local = part_local };
+	p->err.size = sizeof p->err;
+	p->code = ent_joint_run(p->plan, &env, &p->result, &p->err);
+	if (p->code)
+		cancel_all(p->board);
+	return NULL;
+}
+
+static uint64_t now_us(void)
+{
+	struct timespec t;
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
+}
+
+static int put_csv(struct ArrowSchema *schema, struct ArrowArray *batch, struct ent_buf *out, struct ent_err *err)
+{
+	struct ent_writer *w;
+	ENT_TRY(ent_writer_new(ENT_RESULT_CSV, schema, ent_out_buf(out), NULL, &w, err));
+	int code = ent_writer_batch(w, batch, err);
+	code = code ? code : ent_writer_end(w, err);
+	ent_writer_free(w);
+	return code;
+}
+
+static int collect(struct jk *k, struct part *parts, size_t n, struct ent_buf *out, struct ent_err *err)
+{
+	int worst = 0;
+	for (size_t i = 0; i < n; i++) { /* the cause, not what it did to the others */
+		bool cause = parts[i].code && parts[i].code != ENT_EPEER && parts[i].code != ENT_ECANCELLED;
+		if (parts[i].code && (!worst || cause)) {
+			worst = parts[i].code;
+			if (err)
+				*err = parts[i].err;
+		}
+		if (cause)
+			break;
+	}
+	for (size_t i = 0; i < n; i++) {
+		struct part *p = &parts[i];
+		if (!worst && p->result.has_rows)
+			worst = put_csv(&p->result.schema, &p->result.batch, out, err);
+		for (int c = 0; c < 3; c++)
+			if (k->trio[c] && !strcmp(k->trio[c], p->org)) {
+				k->stats[c] = p->result.stats;
+				k->messages[c] = p->messages;
+				ent_sha256_finish(&p->lengths, k->traffic_sha256[c]);
+			}
+		ent_joint_result_deinit(&p->result);
+	}
+	return worst;
+}
+
+static int run_parts(struct jk *k, const struct ent_joint_plan *plan, struct ent_buf *out, struct ent_err *err)
+{
+	const char *const *names;
+	size_t n = ent_joint_plan_participants(plan, &names);
+	struct part parts[JK_ORGS_MAX] = { { 0 } };
+	pthread_t threads[JK_ORGS_MAX];
+	struct board board = { .lock = PTHREAD_MUTEX_INITIALIZER };
+	uint64_t start = now_us();
+	for (size_t i = 0; i < n; i++) {
+		parts[i] = (struct part){ .k = k, .board = &board, .plan = plan, .org = names[i] };
+		ent_sha256_init(&parts[i].lengths);
+		ENT_TRY(org_index(k, names[i], &parts[i].index, err));
+	}
+	for (size_t i = 0; i < n; i++)
+		pthread_create(&threads[i], NULL, part_main, &parts[i]);
+	for (size_t i = 0; i < n; i++)
+		pthread_join(threads[i], NULL);
+	k->seconds_us = now_us() - start;
+	int code = collect(k, parts, n, out, err);
+	for (size_t i = 0; i < board.n; i++) {
+		board.wires[i]->ends[0]->ops->free(board.wires[i]->ends[0]);
+		board.wires[i]->ends[1]->ops->free(board.wires[i]->ends[1]);
+		free(board.wires[i]);
+	}
+	return code;
+}
+
+int jk_query(struct jk *k, const char *sql, struct ent_buf *out, struct ent_err *err)
+{
+	ENT_CLEANUP(ent_arena_freep) struct ent_arena *arena = ent_arena_new((size_t)64 << 20);
+	struct ent_joint_plan *plan;
+	ENT_TRY(jk_plan(k, arena, sql, &plan, err));
+	k->cost = ent_joint_plan_cost(plan);
+	if (k->verbose) {
+		struct ent_buf text = ENT_BUF(1 << 20);
+		ent_joint_explain(plan, &text, NULL);
+		printf("%s\n", ent_buf_text(&text));
+		ent_buf_deinit(&text);
+	}
+	return run_parts(k, plan, out, err);
+}
+
+int jk_oracle(struct jk *k, const char *sql, struct ent_buf *out, struct ent_err *err)
+{
+	ENT_STREAM_AUTO rows = { 0 };
+	ENT_TRY(k->engine->query(k->oracle, sql, NULL, 0, &rows, err));
+	uint64_t n;
+	return ent_write_stream(ENT_RESULT_CSV, &rows, ent_out_buf(out), NULL, &n, err);
+}

@@ -1,0 +1,44 @@
+/* Participants of a joint query as threads over in-memory links, each owner with its own DuckDB session; and an oracle session with all tables. */
+#ifndef ENT_TEST_JOINT_KIT_H
+#define ENT_TEST_JOINT_KIT_H
+#include "arrow/stream.h"
+#include "arrow/write.h"
+#include "entente/engine.h"
+#include "joint/joint.h"
+
+#define JK_TABLES_MAX 8
+#define JK_ORGS_MAX 6
+
+struct jk {
+	const struct ent_engine *engine;
+	const struct ent_connector *files;
+	struct ent_table tables[JK_TABLES_MAX];
+	struct ent_joint_table_limit limits[JK_TABLES_MAX];
+	size_t n_tables;
+	const char *orgs[JK_ORGS_MAX];
+	size_t n_orgs;
+	struct ent_session *sessions[JK_ORGS_MAX], *oracle;
+	struct ent_arena *arena;
+	const char *trio[3], *requester;
+	bool pushdown;
+	bool verbose;
+	uint64_t seconds_us;             /* of the last run */
+	struct ent_joint_stats stats[3]; /* of the last run, per compute party */
+	struct ent_joint_cost cost;
+	uint8_t traffic_sha256[3][32]; /* lengths of all messages sent, per compute party */
+	uint64_t messages[3];
+	size_t memory_peak;
+};
+
+int jk_open(struct jk *k, const char *module, struct ent_err *err);
+void jk_close(struct jk *k);
+/* rows_sql: a SELECT that yields the rows, run in DuckDB. Adds the table to its owner's session and to the oracle as org_name. */
+int jk_table(struct jk *k, struct ent_table t, uint32_t min_group, bool is_protected, const char *rows_sql, struct ent_err *err);
+/* The same from a file that the DuckDB connector reads. */
+int jk_file(struct jk *k, struct ent_table t, uint32_t min_group, bool is_protected, const char *path, struct ent_err *err);
+int jk_plan(struct jk *k, struct ent_arena *arena, const char *sql, struct ent_joint_plan **ret, struct ent_err *err);
+/* Runs at every participant; out receives the requester's rows as CSV. err: the first real failure. */
+int jk_query(struct jk *k, const char *sql, struct ent_buf *out, struct ent_err *err);
+/* SQL over the pooled tables as CSV. */
+int jk_oracle(struct jk *k, const char *sql, struct ent_buf *out, struct ent_err *err);
+#endif

@@ -1,0 +1,62 @@
+/* Two owners, one PK-FK join, COUNT and SUM with minimum groups, three parties as threads. */
+#include "joint_kit.h"
+#include "tap.h"
+
+static const struct ent_column visit_columns[] = {
+	{ .name = "person", .type = { .id = ENT_T_INT32 }, .bound_bits = 15 },
+	{ .name = "cost", .type = { .id = ENT_T_INT32 }, .nullable = true, .bound_bits = 15 },
+};
+static const struct ent_column people_columns[] = {
+	{ .name = "id", .type = { .id = ENT_T_INT32 }, .bound_bits = 15 },
+	{ .name = "town", .type = { .id = ENT_T_TEXT }, .nullable = true, .distinct_padded = 4 },
+};
+static const uint16_t first[] = { 0 };
+static const struct ent_unique key = { first, 1 };
+
+static void tables(struct jk *k, struct ent_err *err)
+{
+	struct ent_table visits = { .org = "alpha", .name = "visits", .columns = visit_columns, .n_columns = 2, .rows_padded = 60 };
+	struct ent_table people = {
+		.org = "bravo", .name = "people", .columns = people_columns, .n_columns = 2, .keys = &key, .n_keys = 1, .rows_padded = 40
+	};
+	OK_INT(jk_table(k, visits, 3, false,
+			"SELECT CAST(i % 33 AS INTEGER) AS person, CAST(CASE WHEN i % 7 = 0 THEN NULL ELSE i * 3 END AS INTEGER) AS cost FROM "
+			"range(60) t(i)",
+			err),
+	       0, "%s %s", err->what, err->why);
+	OK_INT(jk_table(k, people, 3, true,
+			"SELECT CAST(i AS INTEGER) AS id, CASE WHEN i < 20 THEN 'Oslo' WHEN i < 28 THEN 'Rome' WHEN i < 30 THEN 'Bern' ELSE NULL END "
+			"AS town FROM range(40) t(i)",
+			err),
+	       0, "%s %s", err->what, err->why);
+}
+
+int main(int argc, char **argv)
+{
+	struct jk k = { .trio = { "alpha", "bravo", "carol" }, .requester = "alpha" };
+	struct ent_err err = ENT_ERR_INIT;
+	struct ent_buf out = ENT_BUF(1 << 20), want = ENT_BUF(1 << 20);
+	k.verbose = argc > 2;
+	OK_INT(jk_open(&k, argv[1], &err), 0, "%s", err.what);
+	tables(&k, &err);
+	OK_INT(jk_query(&k,
+			"SELECT p.town, COUNT(*) AS n, SUM(v.cost) AS total FROM alpha.visits v JOIN bravo.people p ON v.person = p.id GROUP BY "
+			"p.town ORDER BY 1",
+			&out, &err),
+	       0, "%s %s", err.what, err.why);
+	OK_INT(jk_oracle(&k,
+			 "SELECT p.town, COUNT(*) AS n, SUM(v.cost) AS total FROM alpha_visits v JOIN bravo_people p ON v.person = p.id GROUP BY "
+			 "p.town HAVING COUNT(DISTINCT p.id) >= 3 AND p.town IS NOT NULL ORDER BY 1",
+			 &want, &err),
+	       0, "%s", err.what);
+	OK_STR(ent_buf_text(&out), ent_buf_text(&want),
+	       "the pooled answer; two people of Bern are too few, and the group without town (three visits) goes with them");
+	for (int i = 0; i < 3; i++) {
+		OK_INT(k.stats[i].bytes_sent, k.stats[i].bytes_predicted, "party %d: bytes as predicted", i);
+		OK_INT(k.stats[i].rounds, k.stats[i].rounds_predicted, "party %d: rounds as predicted", i);
+	}
+	ent_buf_deinit(&out);
+	ent_buf_deinit(&want);
+	jk_close(&k);
+	return tap_done();
+}
