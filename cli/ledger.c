@@ -1,4 +1,4 @@
-/* ledger, verify: what happened, and the proof of it. */
+/* ledger: what happened here, entry by entry and block by block. */
 #include <stdio.h>
 
 #include "cli/commands.h"
@@ -152,66 +152,4 @@ const struct ent_cli_command ent_cli_ledger = {
 	.args_max = 2,
 	.offline = true,
 	.run = run_ledger,
-};
-
-static int add_file(json_t *args, const char *key, const char *path, struct ent_err *err)
-{
-	ENT_CLEANUP(ent_buf_deinit) struct ent_buf text = ENT_BUF(0);
-	ENT_TRY(ent_cli_read_file(path, &text, err));
-	json_t *value = json_stringn(ent_buf_text(&text), text.len);
-	if (!value)
-		return ent_fail(err, ENT_EDATA, "%s is not text", path);
-	if (json_is_array(json_object_get(args, key)))
-		json_array_append_new(json_object_get(args, key), value);
-	else
-		json_object_set_new(args, key, value);
-	return 0;
-}
-
-static int run_verify(struct ent_cli *cli, struct ent_err *err)
-{
-	ENT_JSON_AUTO args = json_object();
-	ENT_JSON_AUTO cards = ent_cli_values(cli, "trust");
-	ENT_JSON_AUTO answer = NULL;
-	size_t i;
-	const json_t *path;
-	const char *rows = ent_cli_value(cli, "result");
-	ENT_TRY(add_file(args, "receipt", cli->args[0], err));
-	if (json_array_size(cards))
-		json_object_set_new(args, "cards", json_array());
-	json_array_foreach(cards, i, path) ENT_TRY(add_file(args, "cards", json_string_value(path), err));
-	if (ent_cli_flag(cli, "require-pinned"))
-		json_object_set_new(args, "require_pinned", json_true());
-	if (rows) {
-		char opened[4200];
-		snprintf(opened, sizeof opened, "%s.opened", cli->args[0]);
-		ENT_TRY(add_file(args, "rows", rows, err));
-		ENT_TRY(add_file(args, "opened", opened, err));
-	}
-	ENT_TRY(ent_cli_call(cli, "verify", args, &answer, NULL, err));
-	if (cli->json)
-		ent_cli_json(answer);
-	else
-		ent_cli_lines(json_object_get(answer, "lines"));
-	return 0;
-}
-
-static const struct ent_cli_option verify_options[] = {
-	{ "trust", 0, "CARD", "a member card to pin for this check (instead of HOME's)" },
-	{ "require-pinned", 0, NULL, "fail when somebody signed whose card is not pinned" },
-	{ "result", 0, "FILE", "rows that were answered: compare them with what opened (reads RECEIPT.opened)" },
-};
-const struct ent_cli_command ent_cli_verify = {
-	.name = "verify",
-	.args = "RECEIPT",
-	.summary = "check a receipt offline",
-	.about = "Checks a receipt against pinned cards: every signature, every inclusion proof, every content. entente-verify is a second, "
-		 "independent program for the same.",
-	.examples = { "entente verify r.txt", "entente verify r.txt --trust hudson.card --trust skywatch.card" },
-	.options = verify_options,
-	.n_options = ENT_COUNT(verify_options),
-	.args_min = 1,
-	.args_max = 1,
-	.offline = true,
-	.run = run_verify,
 };

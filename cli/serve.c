@@ -3,6 +3,7 @@
  * One thread, this one, drives the node: everything others have to say comes through one queue. Server threads hand a request over and
  * wait for its answer; the mesh and the HTTP client post events; SIGTERM is waited for by a thread that posts the wish to stop. */
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -24,6 +25,7 @@ struct server {
 	size_t n_pins;
 	struct ent_log_sink log;
 	pthread_mutex_t log_lock;
+	FILE *log_file; /* HOME/serve.log */
 	struct ent_queue *queue;
 	struct ent_fs *fs;
 	struct ent_http *http;
@@ -44,7 +46,19 @@ static void log_line(void *self, enum ent_level level, const char *event, const 
 	ent_time_format(ent_system_clock()->utc_ms(ent_system_clock()), time);
 	pthread_mutex_lock(&s->log_lock);
 	fprintf(stderr, "%s %s %s %s\n", time, ent_level_name(level), event, pairs);
+	if (s->log_file) {
+		fprintf(s->log_file, "%s %s %s %s\n", time, ent_level_name(level), event, pairs);
+		fflush(s->log_file);
+	}
 	pthread_mutex_unlock(&s->log_lock);
+}
+
+static void open_log(struct server *s)
+{
+	char path[4200];
+	snprintf(path, sizeof path, "%s/serve.log", s->home);
+	int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+	s->log_file = fd >= 0 ? fdopen(fd, "a") : NULL;
 }
 
 static void set_level(struct server *s)
@@ -320,6 +334,7 @@ static int start_all(struct server *s, const char *path, struct runner_face *fac
 				    .self = s,
 				    .pins = on_pins };
 	ENT_TRY(ent_node_open(&env, &s->node, err));
+	open_log(s);
 	set_level(s);
 	ENT_TRY(start_runner(s, err));
 	ENT_TRY(start_mesh(s, err));

@@ -33,10 +33,8 @@ const struct ent_api_route ent_api_routes[] = {
 	{ "ledger.prove", "Inclusion proof of one entry", "index integer", "text/plain" },
 	{ "ledger.verify", "Check the whole own ledger", "", NULL },
 	{ "ledger.note", "Write a note", "text string", NULL },
-	{ "verify", "Check a receipt", "receipt string, cards? array, require_pinned? boolean, rows? string, opened? string", NULL },
 	{ "doctor", "Configuration, ports, TLS, sources and rights", "", NULL },
 	{ "config", "Settings", "", NULL },
-	{ "backup", "Snapshot of this node", "", "application/octet-stream" },
 };
 /* clang-format on */
 const size_t ent_api_routes_count = ENT_COUNT(ent_api_routes);
