@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static int tap_count, tap_failed;
+__attribute__((weak)) int tap_count, tap_failed; /* weak: one pair per program, however many files include this */
 
 #define OK(cond, ...) tap_line(!!(cond), __FILE__, __LINE__, #cond, "" __VA_ARGS__)
 #define OK_INT(got, want, ...) tap_int((long long)(got), (long long)(want), __FILE__, __LINE__, "" __VA_ARGS__)
