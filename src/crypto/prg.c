@@ -17,7 +17,7 @@ static void put_be64(uint8_t *p, uint64_t v)
 /* OpenSSL's AES over explicit counter blocks: constant time on every machine OpenSSL knows. */
 static void portable_fill(const struct ent_prg *p, uint32_t op, uint16_t stream, uint64_t index, void *out, size_t len)
 {
-	uint8_t blocks[2048], *at = out;
+	uint8_t blocks[8192], *at = out;
 	uint64_t high = ent_prg_high(op, stream, index), low = ent_prg_low(index);
 	EVP_CIPHER_CTX *c = EVP_CIPHER_CTX_new();
 	ENT_ASSERT(c && EVP_EncryptInit_ex(c, EVP_aes_128_ecb(), NULL, p->round_keys, NULL) == 1);
@@ -43,7 +43,7 @@ static void portable_fill(const struct ent_prg *p, uint32_t op, uint16_t stream,
 static void pair_by_fill(const struct ent_prg *a, const struct ent_prg *b, uint32_t op, uint16_t stream, uint64_t index, void *out, size_t len,
 			 bool sub)
 {
-	uint8_t other[4096] __attribute__((aligned(64))), *at = out;
+	uint8_t other[16384] __attribute__((aligned(64))), *at = out;
 	while (len) {
 		size_t n = len < sizeof other ? len : sizeof other;
 		a->kernel->fill(a, op, stream, index, at, n);

@@ -7,6 +7,8 @@
 #define TARGET __attribute__((target("aes,sse4.1,avx2")))
 #define INLINE TARGET static inline __attribute__((always_inline))
 enum { LANES = 8 };
+/* The state must stay in registers. */
+#define UNROLLED(i, n) _Pragma("GCC unroll 16") for (int i = 0; i < (n); i++)
 
 bool ent_prg_aesni_runs(void)
 {
@@ -48,17 +50,17 @@ INLINE void blocks(const struct ent_prg *p, uint64_t high, uint64_t low, __m128i
 	const __m128i *k = (const __m128i *)(const void *)p->round_keys;
 	const __m128i flip = _mm_set_epi8(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
 	__m128i key = _mm_load_si128(k);
-	for (int i = 0; i < LANES; i++) {
+	UNROLLED (i, LANES) {
 		__m128i counter = _mm_set_epi64x((int64_t)high, (int64_t)(low + ((uint64_t)i << 16)));
 		x[i] = _mm_xor_si128(_mm_shuffle_epi8(counter, flip), key);
 	}
-	for (int r = 1; r < 10; r++) {
-		key = _mm_load_si128(k + r);
-		for (int i = 0; i < LANES; i++)
+	UNROLLED (r, 9) {
+		key = _mm_load_si128(k + r + 1);
+		UNROLLED (i, LANES)
 			x[i] = _mm_aesenc_si128(x[i], key);
 	}
 	key = _mm_load_si128(k + 10);
-	for (int i = 0; i < LANES; i++)
+	UNROLLED (i, LANES)
 		x[i] = _mm_aesenclast_si128(x[i], key);
 }
 
@@ -71,7 +73,7 @@ INLINE void group(const struct ent_prg *a, const struct ent_prg *b, uint64_t hig
 	if (mode == ONE)
 		return;
 	blocks(b, high, low, y);
-	for (int i = 0; i < LANES; i++)
+	UNROLLED (i, LANES)
 		x[i] = mode == XOR ? _mm_xor_si128(x[i], y[i]) : _mm_sub_epi64(x[i], y[i]);
 }
 
@@ -82,7 +84,7 @@ INLINE void run(const struct ent_prg *a, const struct ent_prg *b, uint32_t op, u
 	uint8_t *at = out;
 	for (; len >= sizeof x; len -= sizeof x, at += sizeof x, low += (uint64_t)LANES << 16) {
 		group(a, b, high, low, mode, x);
-		for (int i = 0; i < LANES; i++)
+		UNROLLED (i, LANES)
 			_mm_storeu_si128((__m128i *)(void *)(at + 16 * i), x[i]);
 	}
 	if (len) {

@@ -8,6 +8,8 @@
 #define TARGET __attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,vaes,aes")))
 #define INLINE TARGET static inline __attribute__((always_inline))
 enum { LANES = 8 };
+/* The state must stay in registers. */
+#define UNROLLED(i, n) _Pragma("GCC unroll 16") for (int i = 0; i < (n); i++)
 
 /* CPUID leaf 7, ECX bit 9; not every compiler's __builtin_cpu_supports knows the name. */
 static bool has_vaes(void)
@@ -29,7 +31,7 @@ struct keys {
 
 INLINE void spread(const struct ent_prg *p, struct keys *out)
 {
-	for (int r = 0; r < 11; r++)
+	UNROLLED (r, 11)
 		out->k[r] = _mm512_broadcast_i32x4(_mm_load_si128((const __m128i *)(const void *)(p->round_keys + 16 * r)));
 }
 
@@ -38,14 +40,14 @@ INLINE void blocks(const struct keys *keys, __m512i counter, __m512i x[LANES])
 {
 	const __m512i flip = _mm512_broadcast_i32x4(_mm_set_epi8(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15));
 	const __m512i step = _mm512_set_epi64(0, 4 << 16, 0, 4 << 16, 0, 4 << 16, 0, 4 << 16);
-	for (int i = 0; i < LANES; i++) {
+	UNROLLED (i, LANES) {
 		x[i] = _mm512_xor_si512(_mm512_shuffle_epi8(counter, flip), keys->k[0]);
 		counter = _mm512_add_epi64(counter, step);
 	}
-	for (int r = 1; r < 10; r++)
-		for (int i = 0; i < LANES; i++)
-			x[i] = _mm512_aesenc_epi128(x[i], keys->k[r]);
-	for (int i = 0; i < LANES; i++)
+	UNROLLED (r, 9)
+		UNROLLED (i, LANES)
+			x[i] = _mm512_aesenc_epi128(x[i], keys->k[r + 1]);
+	UNROLLED (i, LANES)
 		x[i] = _mm512_aesenclast_epi128(x[i], keys->k[10]);
 }
 
@@ -58,7 +60,7 @@ INLINE void group(const struct keys *a, const struct keys *b, __m512i counter, e
 	if (mode == ONE)
 		return;
 	blocks(b, counter, y);
-	for (int i = 0; i < LANES; i++)
+	UNROLLED (i, LANES)
 		x[i] = mode == XOR ? _mm512_xor_si512(x[i], y[i]) : _mm512_sub_epi64(x[i], y[i]);
 }
 
@@ -75,7 +77,7 @@ INLINE void run(const struct ent_prg *a, const struct ent_prg *b, uint32_t op, u
 		spread(b, &kb);
 	for (; len >= sizeof x; len -= sizeof x, at += sizeof x, counter = _mm512_add_epi64(counter, step)) {
 		group(&ka, &kb, counter, mode, x);
-		for (int i = 0; i < LANES; i++)
+		UNROLLED (i, LANES)
 			_mm512_storeu_si512(at + 64 * i, x[i]);
 	}
 	if (len) {

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #define CHUNK_BYTES (256u << 10)
+#define SPARE_MAX 64 /* chunks kept for reuse: fresh pages cost more than the copy */
 #define SIBLINGS_MAX 126
 #define LOOK_AGAIN_MS 50 /* a link that became idle while we slept joins those we drain after this long */
 
@@ -29,7 +30,7 @@ struct job_link {
 	struct ent_tls *tls;
 	char org[32];
 	struct chunk *first, *last, *spare; /* received, not yet asked for */
-	size_t queued, queued_max;
+	size_t queued, queued_max, spares;
 	struct ent_err dead; /* code != 0: reading ended; what the user learns once the queue is empty */
 	atomic_bool cancelled;
 	_Atomic(const char *) killed;
@@ -105,7 +106,10 @@ static struct chunk *tail_locked(struct job_link *j)
 	c = j->spare ? j->spare : malloc(sizeof *c);
 	if (!c)
 		return NULL;
-	j->spare = NULL;
+	if (c == j->spare) {
+		j->spare = c->next;
+		j->spares--;
+	}
 	c->next = NULL;
 	c->at = c->len = 0;
 	if (j->last)
@@ -122,10 +126,22 @@ static void pop_locked(struct job_link *j)
 	j->first = c->next;
 	if (!j->first)
 		j->last = NULL;
-	if (j->spare)
+	if (j->spares == SPARE_MAX) {
 		free(c);
-	else
-		j->spare = c;
+		return;
+	}
+	c->next = j->spare;
+	j->spare = c;
+	j->spares++;
+}
+
+static void chunks_free(struct chunk *c)
+{
+	while (c) {
+		struct chunk *next = c->next;
+		free(c);
+		c = next;
+	}
 }
 
 static void die_locked(struct job_link *j, int code, const char *why)
@@ -299,9 +315,8 @@ static void link_free(struct ent_link *l)
 	pthread_mutex_unlock(&j->group->lock);
 	ent_tls_free(j->tls);
 	close(j->fd);
-	while (j->first)
-		pop_locked(j);
-	free(j->spare);
+	chunks_free(j->first);
+	chunks_free(j->spare);
 	pthread_mutex_destroy(&j->lock);
 	free(j);
 }
@@ -332,9 +347,8 @@ int ent_job_link_new(struct ent_link_group *g, int fd, struct ent_tls *tls, cons
 	*j = (struct job_link){ .link = { &ops, 0, 0, 0 }, .group = g, .fd = fd, .tls = tls, .queued_max = bytes_max, .dead = ENT_ERR_INIT };
 	snprintf(j->org, sizeof j->org, "%s", org);
 	if (put_early(j, early)) {
-		while (j->first)
-			pop_locked(j);
-		free(j->spare);
+		chunks_free(j->first);
+		chunks_free(j->spare);
 		free(j);
 		return ent_nomem(err);
 	}
