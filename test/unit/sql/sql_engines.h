@@ -40,10 +40,12 @@ static const char *const engine_views[] = {
 	"CREATE SCHEMA harbour",
 	"CREATE SCHEMA registry",
 	"CREATE SCHEMA hudson",
-	"CREATE VIEW harbour.types AS SELECT id, b, i2, i4, i8, d, f4, f8, dt, ts, tz, t COLLATE \"C\" AS t, CAST(u AS text) COLLATE \"C\" AS u FROM types",
+	"CREATE VIEW harbour.types AS SELECT id, b, i2, i4, i8, d, f4, f8, dt, ts, tz, t COLLATE \"C\" AS t, CAST(u AS text) COLLATE \"C\" AS u FROM "
+	"types",
 	"CREATE VIEW registry.planes AS SELECT tailnum COLLATE \"C\" AS tailnum, manufacturer COLLATE \"C\" AS manufacturer, year, seats FROM planes",
 	"CREATE VIEW harbour.planes AS SELECT * FROM registry.planes",
-	"CREATE VIEW hudson.flights AS SELECT tailnum COLLATE \"C\" AS tailnum, origin COLLATE \"C\" AS origin, time_hour, dep_delay, distance, carrier COLLATE "
+	"CREATE VIEW hudson.flights AS SELECT tailnum COLLATE \"C\" AS tailnum, origin COLLATE \"C\" AS origin, time_hour, dep_delay, distance, "
+	"carrier COLLATE "
 	"\"C\" AS carrier FROM flights",
 };
 

@@ -3,6 +3,7 @@
 
 #include "sql/query.h"
 #include "sql_catalogue.h"
+#include "sql_check.h"
 #include "tap.h"
 
 struct golden {
@@ -45,6 +46,8 @@ static char *canonical(const char *sql)
 	ENT_JSON_AUTO j = NULL;
 	ENT_CLEANUP(ent_buf_deinit) struct ent_buf out = ENT_BUF(1 << 24);
 	bind(&b, ent_bytes_str(sql), 64 << 20);
+	if (!b.code)
+		OK(!sql_broken(b.q), "well-formed: %s", sql);
 	if (!b.code)
 		b.code = ent_query_json(b.q, &j, &b.err);
 	if (!b.code)
@@ -150,6 +153,7 @@ static void survives(struct ent_bytes sql, const char *what)
 	struct bound b;
 	bind(&b, sql, 64 << 20);
 	OK(b.code != ENT_EINTERNAL, "survives %s (%s)", what, ent_code_name(b.code));
+	OK(b.code || !sql_broken(b.q), "well-formed: %s", what);
 	OK(!b.code || b.err.what[0], "says what is wrong with %s", what);
 	unbind(&b);
 }

@@ -1,0 +1,1 @@
+SELECT floor(w.wind_speed/5)*5 AS band, p.manufacturer, AVG(f.dep_delay), COUNT(*) FROM hudson.flights f JOIN skywatch.weather w ON f.origin = w.origin AND f.time_hour = w.time_hour JOIN registry.planes p ON f.tailnum = p.tailnum GROUP BY 1, 2 ORDER BY 1, 2

@@ -1,0 +1,1 @@
+SELECT * FROM registry.planes ORDER BY year DESC LIMIT 5 OFFSET 2

@@ -1,0 +1,1 @@
+SELECT p.* , f.carrier FROM hudson.flights f LEFT JOIN registry.planes p USING (tailnum) WHERE p.year IS NULL OR p.year BETWEEN 1990 AND 2000

@@ -1,0 +1,1 @@
+SELECT count(*) FROM registry.planes p, skywatch.weather w, hudson.flights f WHERE f.tailnum = p.tailnum AND w.origin=f.origin AND w.time_hour = f.time_hour AND p.seats > 100.5

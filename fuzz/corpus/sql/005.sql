@@ -1,0 +1,1 @@
+SELECT count(*) FROM hudson.flights f LEFT JOIN registry.planes p ON f.tailnum = p.tailnum AND p.seats > 10 AND f.distance > 5

@@ -1,0 +1,1 @@
+SELECT count(*) FROM hudson.flights a LEFT JOIN registry.planes p ON a.tailnum = p.tailnum JOIN skywatch.weather w ON w.origin = a.origin WHERE p.year = w.visib

@@ -1,0 +1,1 @@
+SELECT tailnum, sum(x) FROM (SELECT tailnum, seats AS x FROM registry.planes UNION ALL SELECT tailnum, seats FROM harbour.planes) u GROUP BY tailnum HAVING sum(x) > 3 ORDER BY sum(x) DESC, 1

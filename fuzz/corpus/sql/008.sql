@@ -1,0 +1,1 @@
+WITH a AS (SELECT tailnum t, count(*) n FROM hudson.flights GROUP BY tailnum), b AS (SELECT * FROM a WHERE n > 3) SELECT b.n, count(*) FROM b JOIN registry.planes p ON p.tailnum = b.t GROUP BY b.n

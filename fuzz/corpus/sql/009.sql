@@ -1,0 +1,1 @@
+SELECT i4/2, i4/2.0, i2*i8, d*d, d+1, d*2, -5, - (-3), -0, f4+1, f4*f4, i4+1.5, d/3, i8+d FROM harbour.types

@@ -1,0 +1,1 @@
+SELECT CASE i4 WHEN 1 THEN 'a' WHEN 2 THEN 'b' END, CASE WHEN b THEN 1 ELSE 2.5 END, coalesce(i4,0), nullif(i4,0), nullif(i4,1.5) FROM harbour.types

@@ -1,0 +1,1 @@
+SELECT extract(hour from ts), date_part('year',dt), date_trunc('month',dt), date_trunc('day', tz), dt + 3, dt - interval '1 day', ts + interval '2' hour, dt - dt, extract(epoch from ts - ts) FROM harbour.types

@@ -1,0 +1,1 @@
+SELECT id FROM harbour.types WHERE ts - ts > interval '1 hour' and dt < date '2013-01-01' + interval '3' month and tz >= '2013-01-01 05:00:00+02' and t like 'a%' and t not like 'b\%' and i4 in (1,2,3) and d not in (1.5, 2) and b is true and i4 is distinct from i8 and not b

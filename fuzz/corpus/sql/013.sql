@@ -1,0 +1,1 @@
+SELECT lower(t)||upper(u), length(trim(t)), substr(t,0,3), substring(t from 2), floor(i4), floor(d), ceil(f8), round(d,1), round(f8), round(d), abs(i4) FROM harbour.types

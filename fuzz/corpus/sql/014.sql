@@ -1,0 +1,1 @@
+SELECT '5'::int, d::int, f8::numeric(10,2), '1.555'::numeric(10,2), b::int, dt::timestamp, cast(ts as date), 1e3, 1.50, 123456789012 FROM harbour.types

@@ -1,0 +1,1 @@
+SELECT carrier, COUNT(*) FILTER (WHERE dep_delay > 10), COUNT(DISTINCT tailnum), MIN(carrier), SUM(distance), AVG(distance) FROM hudson.flights GROUP BY carrier

@@ -1,0 +1,1 @@
+SELECT DISTINCT carrier, origin FROM hudson.flights ORDER BY origin

@@ -1,0 +1,1 @@
+SELECT i4 FROM harbour.types UNION SELECT d FROM harbour.types ORDER BY 1

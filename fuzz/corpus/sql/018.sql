@@ -1,0 +1,1 @@
+SELECT i4, count(*) FROM harbour.types GROUP BY i4 UNION ALL SELECT i8, 1 FROM harbour.types

@@ -1,0 +1,1 @@
+SELECT a.n FROM (SELECT count(*) AS n, carrier FROM hudson.flights GROUP BY carrier) a(n, c) WHERE a.c = 'UA'

@@ -1,0 +1,1 @@
+SELECT year/10*10 decade, count(*) c FROM registry.planes GROUP BY year/10 ORDER BY c DESC, count(seats)

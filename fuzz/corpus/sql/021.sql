@@ -1,0 +1,1 @@
+SELECT SUM(CASE WHEN w.visib < 2 THEN 1 ELSE 0 END) / NULLIF(COUNT(*),0) FROM skywatch.weather w

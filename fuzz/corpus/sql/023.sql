@@ -1,0 +1,1 @@
+SELECT i4+i2, i4/2, i2/2, i8/(-2), i4%4, i4*1.5, i4-0.25, d+1, d*d, d*2.50, -d, abs(d), abs(i2), d/3, d/nullif(i4,0), i4/nullif(i2,0), i8/nullif(i4,7), f8/2, f4/2, f4*f4, f4+f8, f4+i4, f4+d, f8+d FROM harbour.types

@@ -1,0 +1,1 @@
+SELECT i8+f8, i8::double precision, d::double precision, d::real, i8::real, f8::real, f4::double precision, floor(i4), floor(d), floor(f8), ceil(d), ceil(f8), ceiling(f4), round(d), round(d,1), round(d,3), round(f8), round(i4), round(i4,2), floor(i4/5)*5, floor(f8/2)*2, f8::integer, f4::integer, d::integer FROM harbour.types

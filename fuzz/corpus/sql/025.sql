@@ -1,0 +1,1 @@
+SELECT d::bigint, d::numeric(10,1), d::numeric(14,4), i4::numeric(12,3), i2::integer, i4::bigint, f8::numeric(12,1), f8::numeric(12,0), f4::numeric(12,3), (f8/100)::numeric(12,3), i4::text, d::text, b::text, dt::text, i8::text || '!', b::integer, i4::boolean, i2 + 1, i8 * 2, i4 = 7, i4 <> 7, i4 < i8, i4 >= 0.5, d > 1.555 FROM harbour.types

@@ -1,0 +1,1 @@
+SELECT 7/2, -7/2, 7.0/2, -7 % 4 FROM harbour.types

@@ -1,0 +1,1 @@
+SELECT i4/i2 FROM harbour.types

@@ -1,0 +1,1 @@
+SELECT 1 FROM hudson.flights f WHERE EXISTS (SELECT 1 FROM registry.planes)

@@ -1,0 +1,1 @@
+SELECT count(*) FROM registry.planes GROUP BY ROLLUP(manufacturer)

@@ -1,0 +1,1 @@
+SELECT sum(distance) OVER () FROM hudson.flights
