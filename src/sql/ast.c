@@ -44,6 +44,9 @@ int ent_ast_place(const json_t *node)
 
 static bool listed(const char *keys, const char *key)
 {
+#ifdef ENT_MUTANT_SQL_CLAUSE_IGNORED
+	return true;
+#endif
 	size_t len = strlen(key);
 	for (const char *p = strstr(keys, key); p; p = strstr(p + 1, key))
 		if ((p == keys || p[-1] == ' ') && (p[len] == ' ' || !p[len]))

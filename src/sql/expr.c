@@ -266,6 +266,7 @@ int ent_sql_bind_case(struct ent_sql_block *k, const json_t *body, struct ent_ex
 	else
 		ENT_TRY(ent_sql_null(x, ent_sql_type(ENT_SQL_UNKNOWN), &thens[n]));
 	ENT_TRY(ent_sql_unify(x, thens, n + 1, false, ent_ast_place(body), &t));
+	ENT_TRY(ent_sql_known(x, thens[0], ent_ast_place(body), &thens[0]));
 	for (size_t i = 0; i < n; i++) {
 		args[2 * i] = whens[i];
 		args[2 * i + 1] = thens[i];
@@ -285,6 +286,7 @@ static int bind_coalesce(struct ent_sql_block *k, const json_t *body, struct ent
 	for (size_t i = 0; i < n; i++)
 		ENT_TRY(ent_sql_bind_expr(k, json_array_get(list, i), &args[i]));
 	ENT_TRY(ent_sql_unify(k->x, args, n, false, ent_ast_place(body), &t));
+	ENT_TRY(ent_sql_known(k->x, args[0], ent_ast_place(body), &args[0]));
 	return ent_sql_call(k->x, ENT_OP_COALESCE, t, args, n, ent_ast_place(body), ret);
 }
 

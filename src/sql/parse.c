@@ -131,8 +131,10 @@ static int tree_load(struct ent_sql *x, const PgQueryParseResult *r, json_t **re
 {
 	if (r->error)
 		return syntax_error(x, r->error);
+#ifndef ENT_MUTANT_SQL_DEEP_TREE
 	if (json_depth(r->parse_tree) > ENT_SQL_JSON_DEPTH_MAX)
 		return too_deep(x);
+#endif
 	return ent_json_parse(ent_bytes_str(r->parse_tree), TREE_BYTES_MAX, ret, x->err);
 }
 

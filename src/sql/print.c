@@ -84,12 +84,20 @@ static int param_number(struct ent_printer *p, const struct ent_expr *e, size_t 
 }
 
 /* Text is compared by bytes: every text starts with PostgreSQL's "C" collation and keeps it. */
-static void close_cast(struct ent_printer *p, struct ent_type t)
+static bool collates(const struct ent_printer *p, struct ent_type t)
 {
-	ent_buf_printf(&p->text, " AS %s)%s", ent_print_type(p, t), t.id == ENT_T_TEXT && ent_printer_pg(p) ? " COLLATE \"C\")" : "");
+#ifdef ENT_MUTANT_SQL_TEXT_BY_LANGUAGE
+	return false;
+#endif
+	return t.id == ENT_T_TEXT && ent_printer_pg(p);
 }
 
-static void open_cast(struct ent_printer *p, struct ent_type t) { ent_print(p, t.id == ENT_T_TEXT && ent_printer_pg(p) ? "(CAST(" : "CAST("); }
+static void open_cast(struct ent_printer *p, struct ent_type t) { ent_print(p, collates(p, t) ? "(CAST(" : "CAST("); }
+
+static void close_cast(struct ent_printer *p, struct ent_type t)
+{
+	ent_buf_printf(&p->text, " AS %s)%s", ent_print_type(p, t), collates(p, t) ? " COLLATE \"C\")" : "");
+}
 
 int ent_print_column_cast(struct ent_printer *p, const char *spelled, struct ent_type t)
 {
