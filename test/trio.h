@@ -2,6 +2,7 @@
 #ifndef ENT_TEST_TRIO_H
 #define ENT_TEST_TRIO_H
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 

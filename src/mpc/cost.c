@@ -162,6 +162,17 @@ static double mean_comparisons(double n)
 
 static double mean_levels(double n) { return 4.311 * log(n) - 1.953 * log(log(n)) - 8.6 + 5.6 / log(n); }
 
+/* Words of 64 comparisons beyond comparisons/64: half a word per level, but the first levels compare n-1, n-3, n-7 rows almost surely. */
+static double part_words(size_t rows, double levels)
+{
+	double sum = levels / 2;
+	for (unsigned l = 1; l <= 3 && rows >= 200; l++) {
+		size_t pairs = rows + 1 - ((size_t)1 << l);
+		sum += (double)ent_words(pairs) - (double)pairs / 64 - 0.5;
+	}
+	return sum;
+}
+
 void ent_cost_sort(struct ent_cost *c, size_t rows, unsigned key_planes, unsigned planes, unsigned rings)
 {
 	double n = (double)rows, levels = rows > 8 ? mean_levels(n) : 1, levels_sd = rows > 8 ? 2.1 : 0, comparisons_sd = rows > 8 ? 0.65 * n : 0;
@@ -170,7 +181,7 @@ void ent_cost_sort(struct ent_cost *c, size_t rows, unsigned key_planes, unsigne
 	if (rows < 2)
 		return;
 	double per_word = (double)word_bytes(w), heads = (double)(level_rounds(w) * HEAD), per_round = (double)level_rounds(w);
-	double words = rows > 8 ? comparisons / 64 + levels / 2 : 1; /* the last word of a level is half full on average */
+	double words = rows > 8 ? comparisons / 64 + part_words(rows, levels) : 1;
 	double bytes_sd = comparisons_sd / 64 * per_word + levels_sd * (per_word / 2 + heads);
 	ent_cost_shuffle(c, rows, planes + ids, rings);
 	c->rounds += (uint64_t)(levels * per_round + 0.5);
