@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "arrow/write.h"
+#include "cli/lazy_link.h"
 #include "crypto/hash.h"
 #include "joint/joint.h"
 #include "policy/policy.h"
@@ -154,7 +155,7 @@ static int run_link(void *self, const char *org, const char *name, struct ent_li
 	ent_hex(bound, t->spec->run_sha256, 8);
 	snprintf(full, sizeof full, "%s/%u/%s/%s", t->job, t->attempt, bound, name);
 	struct ent_link *link = NULL;
-	ENT_TRY(mesh->ops->job_link(mesh, org, full, LINK_TIMEOUT_MS, &link, err));
+	ENT_TRY(ent_lazy_link_new(mesh, org, full, LINK_TIMEOUT_MS, &link, err));
 	pthread_mutex_lock(&t->lock);
 	struct run_link *l = &t->links[t->n_links++];
 	snprintf(l->org, sizeof l->org, "%s", org);
