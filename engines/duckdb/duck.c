@@ -70,20 +70,6 @@ int ent_duck_fail(struct ent_err *err, duckdb_error_type type, const char *messa
 	return code;
 }
 
-static void quoted(struct ent_buf *out, const char *text, char quote)
-{
-	ent_buf_u8(out, (uint8_t)quote);
-	for (; *text; text++) {
-		if (*text == quote)
-			ent_buf_u8(out, (uint8_t)quote);
-		ent_buf_u8(out, (uint8_t)*text);
-	}
-	ent_buf_u8(out, (uint8_t)quote);
-}
-
-void ent_duck_literal(struct ent_buf *out, const char *text) { quoted(out, text, '\''); }
-void ent_duck_name(struct ent_buf *out, const char *name) { quoted(out, name, '"'); }
-
 static void result_deinit(duckdb_result *r) { duckdb_destroy_result(r); }
 
 int ent_duck_run(struct ent_duck *d, const char *sql, const char *what, struct ent_err *err)

@@ -5,6 +5,7 @@
 #include <duckdb.h>
 
 #include "arrow/stream.h"
+#include "duck_quote.h"
 #include "entente/engine.h"
 
 struct ent_duck {
@@ -28,10 +29,6 @@ int ent_duck_text(struct ent_duck *d, const char *sql, const char *what, struct 
 
 /* Fills err from DuckDB's kind of error and message; with DUCKDB_ERROR_INVALID the message tells the kind. */
 int ent_duck_fail(struct ent_err *err, duckdb_error_type type, const char *message, const char *what);
-
-/* 'a''b' and "a""b" */
-void ent_duck_literal(struct ent_buf *out, const char *text);
-void ent_duck_name(struct ent_buf *out, const char *name);
 
 /* The joint type of a DuckDB type by its SQL name ("DECIMAL(12,2)", "HUGEINT", "INTEGER[]"): false and a reason when it has none.
  * ret_cast: what to CAST to first, or NULL. */

@@ -1,7 +1,7 @@
 /* One table of options; values are written as SQL literals of their kind, never as the caller's text. */
 #include "duck_options.h"
 
-#include "duck.h"
+#include "duck_quote.h"
 
 enum kind { TEXT, BOOLEAN, NUMBER, NULLS };
 
