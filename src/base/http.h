@@ -29,9 +29,10 @@ struct ent_http {
 /* One blocking call, for programs that talk to a node over its local socket (src/client). */
 struct ent_http_caller {
 	/* ret->body.max bounds the answer (0 = ENT_HTTP_BODY_MAX); the caller frees the body with ent_buf_deinit. ret->type is static text
-	 * (application/octet-stream for types not ours). timeout_ms 0 = no limit. progress may be NULL; called about four times a second, non-zero stops with ENT_ECANCELLED. */
+	 * (application/octet-stream for types not ours). timeout_ms 0 = no limit. progress may be NULL; called about four times a second, non-zero
+	 * stops with ENT_ECANCELLED. */
 	int (*call)(struct ent_http_caller *c, const struct ent_http_request *request, int (*progress)(void *arg), void *arg,
-	            struct ent_http_answer *ret, struct ent_err *err);
+		    struct ent_http_answer *ret, struct ent_err *err);
 };
 
 struct ent_http_handler {

@@ -11,27 +11,42 @@
 #include "base/json.h"
 #include "sql/catalogue.h"
 
-/* name, letters in the canonical form, number of arguments (-1: any); clang-format off: a table */
-#define ENT_OP_MAP(X)                                                                                                                         \
-	X(ADD, "+", 2) X(SUB, "-", 2) X(MUL, "*", 2) X(DIV, "/", 2) X(MOD, "%", 2) X(NEG, "neg", 1) X(ABS, "abs", 1)                           \
-	X(EQ, "=", 2) X(NE, "<>", 2) X(LT, "<", 2) X(LE, "<=", 2) X(GT, ">", 2) X(GE, ">=", 2)                                                 \
-	X(AND, "and", -1) X(OR, "or", -1) X(NOT, "not", 1) X(IS_NULL, "is null", 1) X(IN, "in", -1 /* first = any of the rest */)             \
-	X(LIKE, "like", 2) X(COALESCE, "coalesce", -1) X(NULLIF, "nullif", 2) X(CAST, "cast", 1 /* to the expression's type */)               \
-	X(FLOOR, "floor", 1) X(CEIL, "ceil", 1) X(ROUND, "round", 2) X(LOWER, "lower", 1) X(UPPER, "upper", 1) X(LENGTH, "length", 1)           \
-	X(SUBSTR, "substr", 3) X(CONCAT, "||", 2) X(TRIM, "trim", 1)                                                                            \
-	X(EXTRACT, "extract", 1 /* unit in `part` */) X(DATE_TRUNC, "date_trunc", 1 /* unit in `part` */)                                       \
-	X(DATE_ADD, "date_add", 2 /* days or microseconds, int64 */) X(DATE_SUB, "date_sub", 2 /* difference: days or microseconds */)
+/* name, letters in the canonical form, number of arguments (-1: any) */
+/* clang-format off: a table */
+#define ENT_OP_MAP(X) \
+	X(ADD, "+", 2) \
+	X(SUB, "-", 2) X(MUL, "*", 2) X(DIV, "/", 2) X(MOD, "%", 2) X(NEG, "neg", 1) X(ABS, "abs", 1) X(EQ, "=", 2) X(NE, "<>", 2) X(LT, "<", 2) \
+		X(LE, "<=", 2) X(GT, ">", 2) X(GE, ">=", 2) X(AND, "and", -1) X(OR, "or", -1) X(NOT, "not", 1) X(IS_NULL, "is null", 1) \
+			X(IN, "in", -1 /* first = any of the rest */) X(LIKE, "like", 2) X(COALESCE, "coalesce", -1) X(NULLIF, "nullif", 2) \
+				X(CAST, "cast", 1 /* to the expression's type */) X(FLOOR, "floor", 1) X(CEIL, "ceil", 1) X(ROUND, "round", 2) \
+					X(LOWER, "lower", 1) X(UPPER, "upper", 1) X(LENGTH, "length", 1) X(SUBSTR, "substr", 3) X(CONCAT, "||", 2) \
+						X(TRIM, "trim", 1) X(EXTRACT, "extract", 1 /* unit in `part` */) \
+							X(DATE_TRUNC, "date_trunc", 1 /* unit in `part` */) \
+								X(DATE_ADD, "date_add", 2 /* days or microseconds, int64 */) \
+									X(DATE_SUB, "date_sub", 2 /* difference: days or microseconds */)
 /* clang-format on */
 
 enum ent_op {
 #define ENT_OP_ENUM(name, text, args) ENT_OP_##name,
 	ENT_OP_MAP(ENT_OP_ENUM)
 #undef ENT_OP_ENUM
-	ENT_OP_COUNT
+		ENT_OP_COUNT
 };
 
 enum ent_agg { ENT_AGG_COUNT_STAR, ENT_AGG_COUNT, ENT_AGG_SUM, ENT_AGG_AVG, ENT_AGG_MIN, ENT_AGG_MAX };
-enum ent_part { ENT_PART_NONE, ENT_PART_YEAR, ENT_PART_QUARTER, ENT_PART_MONTH, ENT_PART_WEEK, ENT_PART_DAY, ENT_PART_HOUR, ENT_PART_MINUTE, ENT_PART_SECOND, ENT_PART_DOW, ENT_PART_DOY };
+enum ent_part {
+	ENT_PART_NONE,
+	ENT_PART_YEAR,
+	ENT_PART_QUARTER,
+	ENT_PART_MONTH,
+	ENT_PART_WEEK,
+	ENT_PART_DAY,
+	ENT_PART_HOUR,
+	ENT_PART_MINUTE,
+	ENT_PART_SECOND,
+	ENT_PART_DOW,
+	ENT_PART_DOY
+};
 
 enum ent_expr_kind {
 	ENT_X_COLUMN, /* rel, column: of this block's relations */
@@ -118,7 +133,7 @@ struct ent_query {
 /* Parses one SELECT in PostgreSQL's grammar and binds it. default_org: organisation for table names without one (may be NULL).
  * Runs libpg_query on a thread of its own with a 64 MiB stack. ENT_ESQL (syntax, unknown names with the nearest), ENT_EUNSUPPORTED (by name). */
 int ent_sql_bind(struct ent_arena *arena, struct ent_bytes sql, const struct ent_catalogue *catalogue, const char *default_org,
-                 struct ent_query **ret, struct ent_err *err);
+		 struct ent_query **ret, struct ent_err *err);
 /* The canonical JSON of a bound query (new reference): same meaning and same catalogue, same bytes. Part of every plan hash. */
 int ent_query_json(const struct ent_query *q, json_t **ret, struct ent_err *err);
 /* The same of one expression of q's block (NULL gives null), and of q's selection alone: FROM with its subqueries, joins and WHERE. */
@@ -133,7 +148,10 @@ const char *ent_part_text(enum ent_part part);
 
 /* Printers: an expression or a whole single-owner block in one store's SQL; constants become parameters $n. */
 enum ent_dialect { ENT_DIALECT_POSTGRESQL, ENT_DIALECT_DUCKDB };
-struct ent_printed_param { struct ent_type type; const struct ent_expr *value; };
+struct ent_printed_param {
+	struct ent_type type;
+	const struct ent_expr *value;
+};
 struct ent_printed {
 	struct ent_buf text;
 	struct ent_printed_param *params; /* in the arena */
@@ -144,10 +162,10 @@ int ent_sql_param_text(struct ent_arena *arena, const struct ent_expr *value, co
 /* The text belongs to the caller (ent_buf_deinit), untouched on failure; params live in the arena.
  * column_name(arg, rel, column): how a column is spelled (already quoted). */
 int ent_sql_print_expr(struct ent_arena *arena, const struct ent_expr *e, enum ent_dialect dialect,
-                       const char *(*column_name)(void *arg, uint16_t rel, uint16_t column), void *arg, struct ent_printed *out, struct ent_err *err);
+		       const char *(*column_name)(void *arg, uint16_t rel, uint16_t column), void *arg, struct ent_printed *out, struct ent_err *err);
 /* A whole query whose tables all belong to one owner. relation(arg, table): text for FROM. */
 int ent_sql_print_query(struct ent_arena *arena, const struct ent_query *q, enum ent_dialect dialect,
-                        const char *(*relation)(void *arg, const struct ent_table *t), void *arg, struct ent_printed *out, struct ent_err *err);
+			const char *(*relation)(void *arg, const struct ent_table *t), void *arg, struct ent_printed *out, struct ent_err *err);
 bool ent_dialect_by_name(const char *name, enum ent_dialect *ret);
 void ent_sql_quote(struct ent_buf *out, const char *identifier); /* "x""y" */
 #endif
