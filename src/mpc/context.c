@@ -4,6 +4,7 @@
 #include "crypto/hash.h"
 #include "crypto/secret.h"
 #include "mpc/engine.h"
+#include "mpc/taint.h"
 
 #define CONTRIBUTION 32
 
@@ -207,6 +208,7 @@ void ent_mpc_draw(struct ent_mpc *m, int j, uint16_t stream, uint64_t word, uint
 		m->o.prg(m->o.arg, party_after(m->party, j), m->op, stream, word, out, words);
 	else
 		ent_prg_fill(&m->key[j], m->op, stream, word / 2, out, words * 8);
+	ent_taint_mark(out, words * 8);
 }
 
 void ent_mpc_draw_common(struct ent_mpc *m, uint16_t stream, uint64_t word, uint64_t *out, size_t words)
@@ -216,6 +218,7 @@ void ent_mpc_draw_common(struct ent_mpc *m, uint16_t stream, uint64_t word, uint
 		m->o.prg(m->o.arg, 3, m->op, stream, word, out, words);
 	else
 		ent_prg_fill(&m->common, m->op, stream, word / 2, out, words * 8);
+	ent_taint_mark(out, words * 8);
 }
 
 void ent_mpc_draw_permute(struct ent_mpc *m, int j, uint16_t stream, uint64_t word, uint64_t *out, size_t words)
@@ -249,6 +252,7 @@ void ent_mpc_zero_xor(struct ent_mpc *m, uint64_t word, uint64_t *out, size_t wo
 		hooked_pair(m, word, out, words, false);
 	else
 		ent_prg_pair_xor(&m->key[0], &m->key[1], m->op, STREAM_ZERO, word / 2, out, words * 8);
+	ent_taint_mark(out, words * 8);
 }
 
 void ent_mpc_zero_sub(struct ent_mpc *m, uint64_t word, uint64_t *out, size_t words)
@@ -262,4 +266,5 @@ void ent_mpc_zero_sub(struct ent_mpc *m, uint64_t word, uint64_t *out, size_t wo
 		hooked_pair(m, word, out, words, true);
 	else
 		ent_prg_pair_sub(&m->key[0], &m->key[1], m->op, STREAM_ZERO, word / 2, out, words * 8);
+	ent_taint_mark(out, words * 8);
 }

@@ -121,6 +121,8 @@ int ent_tree_and(struct ent_mpc *m, struct ent_bits *e, struct ent_err *err);
 
 /* Records an opening; the hook may refuse. Only open.c calls it. */
 int ent_mpc_record(struct ent_mpc *m, struct ent_why why, int to, uint64_t bits, struct ent_err *err);
+/* Whether two hashes of shares are equal: the verdict is public. */
+bool ent_open_equal(const void *a, const void *b, size_t len);
 /* Opens the low 32 bits of each word to all. 1 round, 4n bytes. */
 int ent_mpc_open_low32(struct ent_mpc *m, struct ent_why why, const struct ent_ring *x, uint32_t *ret, struct ent_err *err);
 

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "crypto/hash.h"
+#include "crypto/secret.h"
 #include "mpc/engine.h"
 #include "mpc/kernel.h"
 #include "mpc/taint.h"
@@ -30,6 +31,13 @@ int ent_mpc_record(struct ent_mpc *m, struct ent_why why, int to, uint64_t bits,
 	m->n.openings++;
 	m->n.bits_opened += bits;
 	return 0;
+}
+
+bool ent_open_equal(const void *a, const void *b, size_t len)
+{
+	bool same = ent_const_eq(a, b, len);
+	ent_taint_clear(&same, sizeof same);
+	return same;
 }
 
 static uint64_t tail_mask(size_t rows) { return rows % 64 ? ((uint64_t)1 << (rows % 64)) - 1 : ~(uint64_t)0; }
@@ -175,7 +183,7 @@ static int receive_rows(struct ent_mpc *m, const struct ent_rows *x, struct colu
 	ent_sha256_finish(&h, hash);
 	ENT_TRY(ent_wire_recv(m, WAY_NEXT, sizeof got, &w, err));
 	ENT_TRY(ent_wire_get(m, &w, got, sizeof got, err));
-	return memcmp(hash, got, sizeof hash) ? mismatch(m, err) : 0;
+	return ent_open_equal(hash, got, sizeof hash) ? 0 : mismatch(m, err);
 }
 
 static void add_up(const struct ent_rows *x, struct column *col, size_t count)

@@ -6,6 +6,7 @@
 #include "mpc/engine.h"
 #include "mpc/input.h"
 #include "mpc/kernel.h"
+#include "mpc/taint.h"
 
 #define SEED_BYTES 16
 #define NONCE_BYTES 16
@@ -152,8 +153,11 @@ static int fill_component(struct ent_mpc *m, struct ent_link *owner, const struc
 	for (size_t i = 0; i < count; i++) {
 		if (!sent)
 			draw(&prg, &runs[i], 0, runs[i].c[j], runs[i].words);
+		if (!sent)
+			ent_taint_mark(runs[i].c[j], runs[i].words * 8);
 		else if (runs[i].words) {
 			ENT_TRY(ent_mpc_dies(m, owner->ops->recv(owner, runs[i].c[j], runs[i].words * 8, err)));
+			ent_taint_mark(runs[i].c[j], runs[i].words * 8);
 			ent_sha256_put(h, runs[i].c[j], runs[i].words * 8);
 		}
 	}
@@ -174,7 +178,7 @@ static int compare_hash(struct ent_mpc *m, struct ent_sha256 *h, struct ent_err 
 		ENT_TRY(ent_wire_put(m, &w, mine, sizeof mine, err));
 		ENT_TRY(ent_wire_recv(m, way, sizeof theirs, &w, err));
 		ENT_TRY(ent_wire_get(m, &w, theirs, sizeof theirs, err));
-		if (memcmp(mine, theirs, sizeof mine))
+		if (!ent_open_equal(mine, theirs, sizeof mine))
 			return refuse(m, "two parties received different shares", err);
 	}
 	return ent_mpc_round(m, err);

@@ -1,6 +1,7 @@
 /* Messages of one round. A header (operator, length) goes before each payload: parties that took different ways stop at once instead of computing on
  * bytes that mean something else. Small messages leave in one piece, large ones tile by tile while the next tile is computed. */
 #include "mpc/engine.h"
+#include "mpc/taint.h"
 
 static struct ent_link *link_of(struct ent_mpc *m, enum way way) { return way == WAY_PREV ? m->o.prev : m->o.next; }
 
@@ -67,7 +68,9 @@ int ent_wire_recv(struct ent_mpc *m, enum way way, uint64_t bytes, struct wire *
 static int pull(struct ent_mpc *m, struct wire *w, void *data, size_t len, struct ent_err *err)
 {
 	m->n.bytes_received += len;
-	return ent_mpc_dies(m, w->link->ops->recv(w->link, data, len, err));
+	ENT_TRY(ent_mpc_dies(m, w->link->ops->recv(w->link, data, len, err)));
+	ent_taint_mark(data, len);
+	return 0;
 }
 
 /* Large pieces go straight to their place; small ones come out of a buffer that is filled with as much of the message as it holds. */
