@@ -52,6 +52,15 @@ static const char *duckdb_cast(struct ent_type from, enum ent_type_id to)
 													     : NULL;
 }
 
+/* DuckDB checks a narrowing cast that also drops places before it has dropped them: first the places, then the digits. */
+static const char *duckdb_narrow(struct ent_printer *p, struct ent_type from, struct ent_type to)
+{
+	unsigned whole = (unsigned)(from.precision - from.scale);
+	if (from.id != ENT_T_DECIMAL || to.id != ENT_T_DECIMAL || to.scale >= from.scale || to.precision > whole + to.scale)
+		return NULL;
+	return ent_arena_printf(p->arena, "CAST(CAST(%%0 AS %s) AS %%t)", ent_print_type(p, ent_sql_decimal(whole + to.scale + 1u, to.scale)));
+}
+
 int ent_print_cast(struct ent_printer *p, const struct ent_expr *e)
 {
 	struct ent_type from = e->args[0]->type;
@@ -60,6 +69,8 @@ int ent_print_cast(struct ent_printer *p, const struct ent_expr *e)
 		return float_to_decimal(p, e);
 	if (ent_type_is_int(from) && e->type.id == ENT_T_BOOL)
 		form = "(%0 <> 0)";
+	if (!form && !ent_printer_pg(p))
+		form = duckdb_narrow(p, from, e->type);
 	return ent_print_form(p, e, form ? form : "CAST(%0 AS %t)");
 }
 
