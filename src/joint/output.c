@@ -150,6 +150,8 @@ int ent_joint_output(struct ent_run *r, struct ent_frame *f, struct ent_err *err
 		rows = packed;
 		if (to >= 0)
 			ent_cost_open_rows_to(&r->x.cost, to, rows.rows, rows.bits.planes, 0);
+		else
+			r->x.cost.rounds++; /* bytes to an outsider are not between compute parties */
 	}
 	if (r->ret_open)
 		*r->ret_open = l;
