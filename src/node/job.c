@@ -57,8 +57,10 @@ void ent_job_free(struct ent_job *j)
 {
 	if (!j)
 		return;
-	for (size_t i = 0; i < j->n_party; i++)
+	for (size_t i = 0; i < j->n_party; i++) {
 		json_decref(j->party[i].evidence);
+		json_decref(j->party[i].early);
+	}
 	json_decref(j->proposal);
 	json_decref(j->stats);
 	ent_buf_deinit(&j->request);
@@ -180,12 +182,22 @@ static int enter_request(struct ent_node *n, struct ent_job *j, struct ent_err *
 	return 0;
 }
 
+/* Our own grants that it rests on; the others' stand in the others' decisions, and all of them under the hash. */
+static json_t *own_rules(const struct ent_node *n, const struct ent_job *j)
+{
+	json_t *list = json_array();
+	char org[ENT_ORG_MAX + 1];
+	uint64_t at;
+	for (size_t i = 0; j->decision && i < j->decision->n_rules; i++)
+		if (ent_entry_id_parse(j->decision->rules[i], org, &at) && !strcmp(org, n->card.org))
+			json_array_append_new(list, json_string(j->decision->rules[i]));
+	return list;
+}
+
 static int enter_decision(struct ent_node *n, struct ent_job *j, struct ent_err *err)
 {
 	char plan[65], decision[65];
-	json_t *grants = json_array();
-	for (size_t i = 0; j->decision && i < j->decision->n_rules; i++)
-		json_array_append_new(grants, json_string(j->decision->rules[i]));
+	json_t *grants = own_rules(n, j);
 	ent_hex(plan, j->plan_sha, 32);
 	ent_hex(decision, j->decision_sha, 32);
 	ENT_JSON_AUTO fields = json_pack("{s:s,s:b,s:o,s:s,s:s}", "proposal", j->hash_hex, "allow", j->refusal.code == 0, "grants", grants, "plan",
@@ -416,6 +428,8 @@ static void beat(struct ent_node *n, struct ent_job *j)
 	json_object_set_new(msg, "done", json_integer((json_int_t)j->done));
 	j->beat_ms = ent_node_mono(n);
 	ent_job_send_all(n, j, msg);
+	if (j->sm.at == ENT_JOB_PROPOSED) /* one that got lost would stop everybody */
+		ent_job_send_ready(n, j, NULL);
 }
 
 /* A requester waits for everybody from the start; others wait for the requester, and for everybody once it runs. */

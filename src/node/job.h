@@ -41,6 +41,7 @@ struct ent_party {         /* another participant, or ourselves */
 	uint64_t done; /* as its beats say */
 	bool has_output;
 	uint8_t salt[32], commitment[32];
+	json_t *early;    /* its ready, when it came before we had decided */
 	json_t *evidence; /* entries with proofs, from that party */
 };
 

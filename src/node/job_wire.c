@@ -88,6 +88,55 @@ static void refuse_unknown(struct ent_node *n, const char *org, const char *id, 
 				err->next));
 }
 
+static int check_ready(struct ent_node *n, struct ent_job *j, struct ent_party *p, const json_t *msg, struct ent_sig *ret, struct ent_err *err)
+{
+	ENT_CLEANUP(ent_buf_deinit) struct ent_buf payload = ENT_BUF(ENT_DSSE_BYTES_MAX);
+	const struct ent_member *m = ent_member_find(n, p->org);
+	uint8_t plan[32], decision[32];
+	ENT_TRY(ent_json_hex(msg, "sig", ret->sig, ENT_SIG_BYTES, err));
+	ENT_TRY(ent_json_hex(msg, "plan", plan, 32, err));
+	ENT_TRY(ent_json_hex(msg, "decision", decision, 32, err));
+	if (memcmp(plan, j->plan_sha, 32) != 0 || memcmp(decision, j->decision_sha, 32) != 0) {
+		ent_fail(err, ENT_EPEER, "%s came to another %s than %s", p->org, memcmp(plan, j->plan_sha, 32) ? "plan" : "decision", n->card.org);
+		return ent_next(err, "ask again; if it stays so, compare the versions of entente at both");
+	}
+	ent_keyid(m->card.keys[ENT_KEY_SIGN], ret->keyid);
+	ENT_TRY(ent_job_payload(j, &payload, err));
+	return ent_dsse_check_one("run", ent_buf_bytes(&payload), ret, m->card.keys[ENT_KEY_SIGN], err);
+}
+
+static void on_ready(struct ent_node *n, struct ent_job *j, struct ent_party *p, const json_t *msg)
+{
+	struct ent_err err = ENT_ERR_INIT;
+	struct ent_sig sig;
+	if (j->sm.at == ENT_JOB_NEW) {
+		json_decref(p->early);
+		p->early = json_deep_copy(msg);
+		return;
+	}
+	if (j->sm.at != ENT_JOB_QUEUED && j->sm.at != ENT_JOB_PROPOSED && j->sm.at != ENT_JOB_APPROVAL)
+		return;
+	if (p->ready)
+		return;
+	if (check_ready(n, j, p, msg, &sig, &err)) {
+		ent_job_abort(n, j, &err, true);
+		return;
+	}
+	p->sig = sig;
+	p->ready = p->answered = true;
+	ent_job_try_run(n, j);
+}
+
+static void early_readys(struct ent_node *n, struct ent_job *j)
+{
+	for (size_t i = 0; i < j->n_party && !ent_job_ended(j); i++) {
+		ENT_JSON_AUTO msg = j->party[i].early;
+		j->party[i].early = NULL;
+		if (msg && json_integer_value(json_object_get(msg, "attempt")) == (json_int_t)j->attempt)
+			on_ready(n, j, &j->party[i], msg);
+	}
+}
+
 static void take_up(struct ent_node *n, struct ent_job *j)
 {
 	struct ent_err err = ENT_ERR_INIT;
@@ -110,6 +159,7 @@ static void take_up(struct ent_node *n, struct ent_job *j)
 		ent_job_send_all(n, j, msg);
 		return;
 	}
+	early_readys(n, j);
 	ent_job_pump(n);
 }
 
@@ -190,40 +240,6 @@ void ent_jobs_facts(struct ent_node *n, const char *org)
 }
 
 /* ---- the others ---- */
-
-static int check_ready(struct ent_node *n, struct ent_job *j, struct ent_party *p, const json_t *msg, struct ent_sig *ret, struct ent_err *err)
-{
-	ENT_CLEANUP(ent_buf_deinit) struct ent_buf payload = ENT_BUF(ENT_DSSE_BYTES_MAX);
-	const struct ent_member *m = ent_member_find(n, p->org);
-	uint8_t plan[32], decision[32];
-	ENT_TRY(ent_json_hex(msg, "sig", ret->sig, ENT_SIG_BYTES, err));
-	ENT_TRY(ent_json_hex(msg, "plan", plan, 32, err));
-	ENT_TRY(ent_json_hex(msg, "decision", decision, 32, err));
-	if (memcmp(plan, j->plan_sha, 32) != 0 || memcmp(decision, j->decision_sha, 32) != 0) {
-		ent_fail(err, ENT_EPEER, "%s came to another %s than %s", p->org, memcmp(plan, j->plan_sha, 32) ? "plan" : "decision", n->card.org);
-		return ent_next(err, "ask again; if it stays so, compare the versions of entente at both");
-	}
-	ent_keyid(m->card.keys[ENT_KEY_SIGN], ret->keyid);
-	ENT_TRY(ent_job_payload(j, &payload, err));
-	return ent_dsse_check_one("run", ent_buf_bytes(&payload), ret, m->card.keys[ENT_KEY_SIGN], err);
-}
-
-static void on_ready(struct ent_node *n, struct ent_job *j, struct ent_party *p, const json_t *msg)
-{
-	struct ent_err err = ENT_ERR_INIT;
-	struct ent_sig sig;
-	if (j->sm.at != ENT_JOB_QUEUED && j->sm.at != ENT_JOB_PROPOSED && j->sm.at != ENT_JOB_APPROVAL)
-		return;
-	if (p->ready)
-		return;
-	if (check_ready(n, j, p, msg, &sig, &err)) {
-		ent_job_abort(n, j, &err, true);
-		return;
-	}
-	p->sig = sig;
-	p->ready = p->answered = true;
-	ent_job_try_run(n, j);
-}
 
 static void on_withdraw(struct ent_node *n, struct ent_job *j, struct ent_party *p, const json_t *msg)
 {

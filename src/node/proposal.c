@@ -114,12 +114,24 @@ static int choose_parties(struct ent_node *n, const struct names *owners, bool e
 	return 0;
 }
 
+/* The smallest size that holds every fact of org we know: others that hold these facts need to learn nothing more. */
+static int needed_size(struct ent_node *n, const char *org, int64_t *ret, struct ent_err *err)
+{
+	ENT_ST st = { 0 };
+	ENT_TRY(ent_db_query(n->db, &st, err, "SELECT COALESCE(MAX(at) + 1, 0) FROM fact WHERE org = ?", "s", org));
+	int r = ent_st_next(&st, err);
+	*ret = r > 0 ? ent_st_int(&st, 0) : 0;
+	return r < 0 ? -r : 0;
+}
+
 static int put_owner(struct ent_node *n, const char *org, json_t *sizes, json_t *used, struct ent_err *err)
 {
 	json_t *uses = NULL;
+	int64_t size = 0;
+	ENT_TRY(needed_size(n, org, &size, err));
 	ENT_TRY(ent_uses_json(n, org, &uses, err));
 	json_object_set_new(used, org, uses);
-	return json_object_set_new(sizes, org, json_integer((json_int_t)ent_facts_held(n, org))) ? ent_nomem(err) : 0;
+	return json_object_set_new(sizes, org, json_integer(size)) ? ent_nomem(err) : 0;
 }
 
 static int put_tables(struct ent_node *n, const struct used_tables *used, json_t *tables, json_t *commitments, struct ent_err *err)
