@@ -141,6 +141,9 @@ static void note(const struct ent_prg *p, uint32_t op, uint16_t stream, uint64_t
 static size_t run_len(uint64_t index, size_t len)
 {
 	uint64_t blocks = ENT_PRG_RUN_BLOCKS - (index & (ENT_PRG_RUN_BLOCKS - 1));
+#ifdef ENT_MUTANT_PRG_CARRY_LOST
+	return len;
+#endif
 	return blocks > len / ENT_PRG_BLOCK ? len : (size_t)blocks * ENT_PRG_BLOCK;
 }
 

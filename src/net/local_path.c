@@ -38,6 +38,12 @@ void ent_local_path_deinit(struct ent_local_path *p)
 	p->dir_fd = -1;
 }
 
+#ifdef ENT_MUTANT_SOCKET_OPEN
+#define SOCKET_MODE 0666
+#else
+#define SOCKET_MODE 0600
+#endif
+
 static bool answered(const struct sockaddr_un *sa)
 {
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -61,7 +67,7 @@ static int listen_at(const char *name, const char *path, int *ret_fd, struct ent
 		unlink(name);
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	/* The mode of the descriptor becomes that of the name: nobody else can connect, not even for a moment. */
-	if (fd >= 0 && !fchmod(fd, 0600) && !bind(fd, (struct sockaddr *)&sa, sizeof sa) && !listen(fd, 64)) {
+	if (fd >= 0 && !fchmod(fd, SOCKET_MODE) && !bind(fd, (struct sockaddr *)&sa, sizeof sa) && !listen(fd, 64)) {
 		*ret_fd = fd;
 		return 0;
 	}

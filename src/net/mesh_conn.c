@@ -161,6 +161,9 @@ static void connected(struct ent_conn *c)
 static int hello_check(struct ent_conn *c, struct ent_bytes payload, struct ent_err *err)
 {
 	ENT_TRY(ent_hello_decode(payload, &c->hello, err));
+#ifdef ENT_MUTANT_HELLO_NAME_BELIEVED
+	memcpy(c->hello.org, c->org, sizeof c->org);
+#endif
 	if (strcmp(c->hello.org, c->org) != 0)
 		return ent_fail(err, ENT_EDENIED, "the peer calls itself %s, but its key belongs to %s", c->hello.org, c->org);
 	if (c->hello.version != ENT_HELLO_VERSION) {

@@ -172,6 +172,9 @@ static void accept_all(struct ent_tls_mesh *m)
 static void keep_alive(struct ent_conn *c, uint64_t now)
 {
 	const struct ent_mesh_options *o = &c->mesh->options;
+#ifdef ENT_MUTANT_SILENCE_IGNORED
+	c->heard_ms = now;
+#endif
 	if (now - c->heard_ms >= o->silence_ms) {
 		char why[80];
 		snprintf(why, sizeof why, "silent for %u ms", o->silence_ms);
@@ -466,6 +469,9 @@ static void peer_adopt(struct ent_tls_mesh *m, struct ent_peer *p, const struct 
 
 static void untrust(struct ent_tls_mesh *m)
 {
+#ifdef ENT_MUTANT_UNTRUST_LATER
+	return;
+#endif
 	for (struct ent_conn *c = m->conns; c; c = c->next) {
 		const struct ent_mesh_pin *pin = c->seen_key ? ent_mesh_pin_by_key(m, c->key) : NULL;
 		if (c->seen_key && (!pin || strcmp(pin->org, c->org) != 0)) {

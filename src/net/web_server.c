@@ -85,6 +85,9 @@ static bool is_trusted(const struct door *d, struct MHD_Connection *connection)
 	const char *host = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "Host");
 	if (d->local)
 		return true;
+#ifdef ENT_MUTANT_REBOUND_TRUSTED
+	host = NULL;
+#endif
 	if (MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "Origin") || (host && !local_name(host)))
 		return false;
 	return d->server->options.trust_loopback && client && client->client_addr && loopback(client->client_addr);

@@ -124,6 +124,9 @@ static const struct ent_file_ops file_ops = { file_read_at, file_write_at, file_
 
 static int path_check(const char *path, struct ent_err *err)
 {
+#ifdef ENT_MUTANT_PATHS_UNCHECKED
+	return 0;
+#endif
 	const char *p = path;
 	if (!strcmp(path, "."))
 		return 0;

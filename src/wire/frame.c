@@ -36,7 +36,11 @@ int ent_frame_parser_next(struct ent_frame_parser *p, struct ent_frame *ret, str
 		return ENT_EAGAIN;
 	uint32_t len = ent_read_be32(&r);
 	uint8_t kind = ent_read_u8(&r);
+#ifdef ENT_MUTANT_FRAME_UNBOUNDED
+	if (len < 1)
+#else
 	if (len < 1 || len - 1 > p->payload_max)
+#endif
 		return ent_fail(err, ENT_EPEER, "the peer announced a frame of %u bytes; at most %zu are allowed", len, p->payload_max + 1);
 	if (kind < ENT_FRAME_HELLO || kind > ENT_FRAME_BYE)
 		return ent_fail(err, ENT_EPEER, "the peer sent a frame of unknown kind %u", kind);
