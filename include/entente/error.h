@@ -6,7 +6,7 @@
 #define ENTENTE_ERROR_H
 #include <stddef.h>
 
-/* clang-format off: a table */
+/* clang-format off */
 #define ENT_ERR_MAP(X) /* name, text, HTTP status, exit code, retry may help */ \
 	X(NOMEM, "out of memory or over a cap", 503, 75, 1) \
 	X(VERIFY, "verification failed", 422, 1, 0) \

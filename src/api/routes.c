@@ -4,7 +4,7 @@
 
 #include "base/check.h"
 
-/* clang-format off: a table */
+/* clang-format off */
 const struct ent_api_route ent_api_routes[] = {
 	{ "status", "State of this node: peers, tables, jobs, ledger, disk", "", NULL },
 	{ "card", "Own member card", "", NULL },

@@ -12,18 +12,43 @@
 #include "sql/catalogue.h"
 
 /* name, letters in the canonical form, number of arguments (-1: any) */
-/* clang-format off: a table */
+/* clang-format off */
 #define ENT_OP_MAP(X) \
 	X(ADD, "+", 2) \
-	X(SUB, "-", 2) X(MUL, "*", 2) X(DIV, "/", 2) X(MOD, "%", 2) X(NEG, "neg", 1) X(ABS, "abs", 1) X(EQ, "=", 2) X(NE, "<>", 2) X(LT, "<", 2) \
-		X(LE, "<=", 2) X(GT, ">", 2) X(GE, ">=", 2) X(AND, "and", -1) X(OR, "or", -1) X(NOT, "not", 1) X(IS_NULL, "is null", 1) \
-			X(IN, "in", -1 /* first = any of the rest */) X(LIKE, "like", 2) X(COALESCE, "coalesce", -1) X(NULLIF, "nullif", 2) \
-				X(CAST, "cast", 1 /* to the expression's type */) X(FLOOR, "floor", 1) X(CEIL, "ceil", 1) X(ROUND, "round", 2) \
-					X(LOWER, "lower", 1) X(UPPER, "upper", 1) X(LENGTH, "length", 1) X(SUBSTR, "substr", 3) X(CONCAT, "||", 2) \
-						X(TRIM, "trim", 1) X(EXTRACT, "extract", 1 /* unit in `part` */) \
-							X(DATE_TRUNC, "date_trunc", 1 /* unit in `part` */) \
-								X(DATE_ADD, "date_add", 2 /* days or microseconds, int64 */) \
-									X(DATE_SUB, "date_sub", 2 /* difference: days or microseconds */)
+	X(SUB, "-", 2) \
+	X(MUL, "*", 2) \
+	X(DIV, "/", 2) \
+	X(MOD, "%", 2) \
+	X(NEG, "neg", 1) \
+	X(ABS, "abs", 1) \
+	X(EQ, "=", 2) \
+	X(NE, "<>", 2) \
+	X(LT, "<", 2) \
+	X(LE, "<=", 2) \
+	X(GT, ">", 2) \
+	X(GE, ">=", 2) \
+	X(AND, "and", -1) \
+	X(OR, "or", -1) \
+	X(NOT, "not", 1) \
+	X(IS_NULL, "is null", 1) \
+	X(IN, "in", -1 /* first = any of the rest */) \
+	X(LIKE, "like", 2) \
+	X(COALESCE, "coalesce", -1) \
+	X(NULLIF, "nullif", 2) \
+	X(CAST, "cast", 1 /* to the expression's type */) \
+	X(FLOOR, "floor", 1) \
+	X(CEIL, "ceil", 1) \
+	X(ROUND, "round", 2) \
+	X(LOWER, "lower", 1) \
+	X(UPPER, "upper", 1) \
+	X(LENGTH, "length", 1) \
+	X(SUBSTR, "substr", 3) \
+	X(CONCAT, "||", 2) \
+	X(TRIM, "trim", 1) \
+	X(EXTRACT, "extract", 1 /* unit in `part` */) \
+	X(DATE_TRUNC, "date_trunc", 1 /* unit in `part` */) \
+	X(DATE_ADD, "date_add", 2 /* days or microseconds, int64 */) \
+	X(DATE_SUB, "date_sub", 2 /* difference: days or microseconds */)
 /* clang-format on */
 
 enum ent_op {
