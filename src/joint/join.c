@@ -157,6 +157,17 @@ static int joinable(struct ent_run *r, const struct ent_jjoin *j, const struct e
 	return 0;
 }
 
+/* Columns that nothing after this stage needs. */
+static void drop_leaves(struct ent_run *r, struct ent_frame *f, size_t stage)
+{
+	for (size_t i = 0; i < r->p->n_leaves; i++) {
+		if (r->p->leaves[i].until > stage)
+			continue;
+		ent_frame_drop(f, ENT_PART_VALUE(i));
+		ent_frame_drop(f, ENT_PART_NULL(i));
+	}
+}
+
 static int prepare_side(struct ent_run *r, const struct ent_jjoin *j, struct ent_frame *f, bool left, bool unique, struct ent_err *err)
 {
 	struct ent_bits side = { 0 }, nojoin = { 0 };
@@ -176,12 +187,7 @@ static int prepare_side(struct ent_run *r, const struct ent_jjoin *j, struct ent
 		ent_frame_put(f, PARTNER, &ok);
 		ent_frame_drop(f, ENT_PART_VALID);
 	}
-	for (size_t i = 0; i < r->p->n_leaves; i++) { /* key columns that nothing needs any more */
-		if (r->p->leaves[i].until <= (size_t)(j - r->p->joins)) {
-			ent_frame_drop(f, ENT_PART_VALUE(i));
-			ent_frame_drop(f, ENT_PART_NULL(i));
-		}
-	}
+	drop_leaves(r, f, 2 * (size_t)(j - r->p->joins));
 	return 0;
 }
 
@@ -302,6 +308,7 @@ int ent_joint_join(struct ent_run *r, const struct ent_jjoin *j, struct ent_fram
 	else
 		ENT_TRY(and_part(r, frame, ENT_PART_VALID, &frame->part[PARTNER], err));
 	ent_frame_drop(frame, PARTNER);
+	drop_leaves(r, frame, 2 * (size_t)(j - r->p->joins) + 1);
 	return ent_sx_step(&r->x, "mpc", NULL, all, err, "%s join with %s: sort by key, copy down, drop the unique side", j->left ? "left" : "inner",
 			   r->p->query->rels[j->rel].alias);
 }

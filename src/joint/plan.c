@@ -319,6 +319,7 @@ static int plan_join(struct ent_joint_plan *p, struct ent_jjoin *j, struct ent_e
 	else if (frame && !j->left)
 		set_grain(p, j->rel, true);
 	ENT_TRY(plan_keys(p, j, err));
+	p->stage++;
 	ENT_TRY(plan_on(p, j, r->on, err));
 	p->rows = right ? p->rows : p->rels[j->rel].rows;
 	return 0;
@@ -334,10 +335,10 @@ static int plan_joins(struct ent_joint_plan *p, struct ent_err *err)
 		return ent_nomem(err);
 	for (size_t i = 0; i < p->n_joins; i++) {
 		p->joins[i].rel = (uint16_t)(i + 1);
-		p->stage = i;
+		p->stage = 2 * i;
 		ENT_TRY(plan_join(p, &p->joins[i], err));
 	}
-	p->stage = p->n_joins;
+	p->stage = 2 * p->n_joins;
 	unsigned kmax = 1;
 	for (size_t i = 0; i < p->n_rels; i++) {
 		struct ent_jrel *r = &p->rels[i];

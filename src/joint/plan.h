@@ -35,7 +35,7 @@ struct ent_leaf {
 	size_t n_exprs;
 	struct ent_enc enc;
 	bool nullable;     /* at the source */
-	size_t until;      /* last join that needs it (index); n_joins = what comes after the joins */
+	size_t until;      /* last stage that needs it, see stage */
 	size_t label_rows; /* ENT_ENC_CODE: rows of the label table over all sources; else 0 */
 };
 
@@ -129,7 +129,7 @@ struct ent_joint_plan {
 	size_t n_conds;
 	struct ent_jflag flags[ENT_FLAGS_MAX];
 	size_t n_flags;
-	size_t stage;          /* while planning: index of the join at work, n_joins after them */
+	size_t stage;          /* while planning: 2i = keys of join i, 2i+1 = its ON, 2 n_joins = all that follows */
 	size_t rows;           /* joined rows */
 	unsigned count_bits;   /* planes that hold a count plus k */
 	bool protects;         /* any protected relation */
