@@ -235,10 +235,12 @@ static int settings_make(const struct ent_source *s, struct settings *t, const c
 		ENT_TRY(password_read(t, options[i].value, err));
 		setting_add(t, "password", ent_buf_text(&t->password));
 	}
-#ifndef ENT_MUTANT_PG_TLS
-	if (!setting_get(t, "sslmode") && !getenv("PGSSLMODE") && !loopback(t))
-		setting_add(t, "sslmode", "verify-full");
+	bool verify = !setting_get(t, "sslmode") && !getenv("PGSSLMODE") && !loopback(t);
+#ifdef ENT_MUTANT_PG_TLS
+	verify = false;
 #endif
+	if (verify)
+		setting_add(t, "sslmode", "verify-full");
 	snprintf(t->timeout, sizeof t->timeout, "%llu", (unsigned long long)(patience_ms(s) / 1000 + 2));
 	setting_add(t, "connect_timeout", t->timeout);
 	setting_add(t, "client_encoding", "UTF8");
@@ -297,7 +299,12 @@ static int session_settle(struct ent_source *s, struct ent_err *err)
 		"SET default_transaction_read_only = on", "SET TimeZone = 'UTC'", "SET DateStyle = 'ISO'", "SET search_path = pg_catalog",
 		"SET client_min_messages = warning",      "SET row_security = on"
 	};
+#ifdef ENT_MUTANT_PG_WRITES
+	ENT_TRY(ent_pg_run(s, "SET default_transaction_read_only = off", NULL, 0, NULL, what, err));
+	for (size_t i = 1; i < ENT_COUNT(fixed); i++)
+#else
 	for (size_t i = 0; i < ENT_COUNT(fixed); i++)
+#endif
 		ENT_TRY(ent_pg_run(s, fixed[i], NULL, 0, NULL, what, err));
 	static const char *const timed[] = { "statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout" };
 	for (size_t i = 0; i < ENT_COUNT(timed); i++) {

@@ -97,6 +97,9 @@ static bool decimal_of_real(double d, struct ent_type t, ent_i128 *ret)
 	char text[64];
 	double back;
 	snprintf(text, sizeof text, "%.*f", t.scale, d);
+#ifdef ENT_MUTANT_SQLITE_ROUNDS
+	return ent_decimal_parse(ent_bytes_str(text), t.precision, t.scale, ret);
+#endif
 	if (!ent_real_parse(ent_bytes_str(text), &back) || back != d)
 		return false;
 	size_t digits = 0;

@@ -4,8 +4,10 @@ static void quoted(struct ent_buf *out, const char *text, char quote)
 {
 	ent_buf_u8(out, (uint8_t)quote);
 	for (; *text; text++) {
+#ifndef ENT_MUTANT_DUCKDB_QUOTES
 		if (*text == quote)
 			ent_buf_u8(out, (uint8_t)quote);
+#endif
 		ent_buf_u8(out, (uint8_t)*text);
 	}
 	ent_buf_u8(out, (uint8_t)quote);

@@ -138,14 +138,17 @@ static int text_check(const struct ent_view *v, const char *name, struct ent_err
 		return bad(name, "has a negative text offset", err);
 	for (size_t r = 1; r <= v->rows; r++) {
 		int64_t at = offset_at(v, v->offset + r);
+#ifndef ENT_MUTANT_ARROW_OFFSETS
 		if (at < before)
 			return bad(name, "has text offsets that go back", err);
+#endif
 		if (at > (int64_t)ENT_BATCH_BYTES_HARD)
 			return bad(name, "has more text than a batch may hold", err);
 		before = at;
 	}
 	if (!v->values && before > 0)
 		return bad(name, "has no text buffer", err);
+#ifndef ENT_MUTANT_ARROW_UTF8
 	for (size_t r = 0; r < v->rows; r++) {
 		struct ent_bytes text = ent_view_text(v, r);
 		if (!ent_utf8_valid(text) || (text.len && memchr(text.data, 0, text.len))) {
@@ -153,6 +156,7 @@ static int text_check(const struct ent_view *v, const char *name, struct ent_err
 			return ent_why(err, "row %zu of the batch", r + 1), ENT_EDATA;
 		}
 	}
+#endif
 	return 0;
 }
 

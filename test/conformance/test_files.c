@@ -58,7 +58,7 @@ static void table_make(duckdb_connection con)
 static void files_make(void)
 {
 	duckdb_database db;
-	duckdb_connection con;
+	duckdb_connection con = NULL;
 	ENT_CLEANUP(ent_buf_deinit) struct ent_buf sql = ENT_BUF(1 << 16);
 	OK(duckdb_open(path("store.db"), &db) == DuckDBSuccess && duckdb_connect(db, &con) == DuckDBSuccess, "DuckDB opens");
 	run(con, "SET TimeZone = 'UTC'");

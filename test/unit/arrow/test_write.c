@@ -61,6 +61,9 @@ static void test_table(void)
 	OK(strstr(ent_buf_text(&out), "\n NULL  |  NULL | NULL |") != NULL, "NULL without colour");
 	OK(!strchr(ent_buf_text(&out), 0x1b), "no escape sequence of a value reaches the terminal");
 	ent_buf_reset(&out);
+	write_case(ENT_RESULT_TABLE, NULL, false, &out);
+	OK(!strchr(ent_buf_text(&out), 0x1b) && strstr(ent_buf_text(&out), "\\u{a}\\u{1b}[31m"), "nor when it is shown whole");
+	ent_buf_reset(&out);
 	style = (struct ent_result_style){ .colour = true, .width_max = 80 };
 	write_case(ENT_RESULT_TABLE, &style, false, &out);
 	OK(strstr(ent_buf_text(&out), "\x1b[2mNULL\x1b[0m") != NULL, "NULL dim");
