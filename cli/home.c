@@ -33,6 +33,15 @@ int ent_home_path(const char *given, struct ent_buf *ret, struct ent_err *err)
 	return ent_buf_check(ret, err);
 }
 
+int ent_home_disk(const char *path, struct ent_fs **ret, struct ent_err *err)
+{
+	int r = ent_disk_new(path, false, ret, err);
+	if (r != ENT_ENOTFOUND)
+		return r;
+	ent_fail(err, ENT_ECONFIG, "there is no node in %s", path);
+	return ent_next(err, "entente -C %s init --org NAME makes one", path);
+}
+
 static void disk_freep(struct ent_fs **fs) { ent_disk_free(*fs); }
 
 int ent_home_init(const char *path, const json_t *args, json_t **ret_answer, struct ent_err *err)
@@ -72,7 +81,7 @@ static const struct ent_runner_ops home_ops = { home_probe, home_start, home_can
 
 static int home_start_all(struct ent_home *h, const char *path, struct ent_err *err)
 {
-	ENT_TRY(ent_disk_new(path, false, &h->fs, err));
+	ENT_TRY(ent_home_disk(path, &h->fs, err));
 	if (!realpath(path, h->path))
 		return ent_fail(err, ENT_ECONFIG, "%s is no folder", path);
 	struct ent_node_env env = { .fs = h->fs, .clock = ent_system_clock(), .random = ent_system_random(), .runner = &h->runner };
@@ -86,11 +95,6 @@ int ent_home_open(const char *path, struct ent_home **ret, struct ent_err *err)
 		return ent_nomem(err);
 	*h = (struct ent_home){ .runner = { &home_ops } };
 	int r = home_start_all(h, path, err);
-	if (r == ENT_ENOTFOUND) {
-		ent_fail(err, ENT_ECONFIG, "there is no node in %s", path);
-		r = ENT_ECONFIG;
-		ent_next(err, "entente -C %s init --org NAME makes one", path);
-	}
 	if (r) {
 		ent_home_close(h);
 		return r;

@@ -7,6 +7,9 @@ struct ent_home;
 
 /* The folder -C names, else ENTENTE_HOME, else ~/.local/share/entente. */
 int ent_home_path(const char *given, struct ent_buf *ret, struct ent_err *err);
+struct ent_fs;
+/* The folder as the file vtable (ent_disk_free). ENT_ECONFIG: no such folder. */
+int ent_home_disk(const char *path, struct ent_fs **ret, struct ent_err *err);
 /* ENT_EAGAIN: a node or command has it locked. ENT_ECONFIG: no home there. */
 int ent_home_open(const char *path, struct ent_home **ret, struct ent_err *err);
 void ent_home_close(struct ent_home *home);

@@ -318,7 +318,7 @@ static int start_runner(struct server *s, struct ent_err *err)
 
 static int start_all(struct server *s, const char *path, struct runner_face *face, struct ent_err *err)
 {
-	ENT_TRY(ent_disk_new(path, false, &s->fs, err));
+	ENT_TRY(ent_home_disk(path, &s->fs, err));
 	if (!realpath(path, s->home))
 		return ent_fail(err, ENT_ECONFIG, "%s is no folder", path);
 	ENT_TRY(ent_queue_new(&s->queue, err));

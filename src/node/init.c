@@ -129,6 +129,7 @@ int ent_node_init(const struct ent_node_env *env, const json_t *args, json_t **r
 	if (json_is_true(json_object_get(args, "compute_only")))
 		snprintf(conf.value[ENT_CONF_compute_only], sizeof conf.value[0], "yes");
 	ENT_TRY(complete(&conf, err));
+	ENT_TRY(fresh(env, err));
 	ENT_TRY(env->fs->ops->open(env->fs, "lock", ENT_OPEN_WRITE | ENT_OPEN_CREATE, 0600, &lock, err));
 	ENT_TRY(lock->ops->lock(lock, err));
 	ENT_TRY(fresh(env, err));

@@ -152,7 +152,7 @@ static void veil(struct ent_node *n, struct ent_job *j, struct ent_err *err)
 	if (j->mine || !local)
 		return;
 	ent_log(n->env.log, ENT_LOG_ERROR, "local-part", "job=%s what=\"%s\" why=\"%s\"", j->id, err->what, err->why);
-	int code = err->code == ENT_EIO ? ENT_EIO : ENT_EDATA;
+	int code = err->code == ENT_EIO || err->code == ENT_ENOTFOUND ? ENT_EIO : ENT_EDATA;
 	ent_fail(err, code, "%s could not run its part", n->card.org);
 	ent_next(err, "ask %s: its log says why; a changed table is registered again with `entente add NAME --refresh`", n->card.org);
 }

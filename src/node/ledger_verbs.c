@@ -65,9 +65,10 @@ static void put_text(const struct ent_entry *e, struct ent_buf *out)
 static json_t *entry_json(uint64_t index, const struct ent_entry *e)
 {
 	ENT_CLEANUP(ent_buf_deinit) struct ent_buf text = ENT_BUF(ENT_DSSE_BYTES_MAX);
-	char time[ENT_TIME_LEN + 1];
+	char time[ENT_TIME_LEN + 1] = "";
 	put_text(e, &text);
-	ent_time_format(e->time_ms, time);
+	if (e->type != ENT_ENTRY_RUN) /* signed by all, so it carries nobody's clock */
+		ent_time_format(e->time_ms, time);
 	return json_pack("{s:I,s:s,s:s,s:s,s:s}", "index", (json_int_t)index, "type", ent_entry_name(e->type), "time", time, "org", e->actor, "text",
 			 ent_buf_text(&text));
 }

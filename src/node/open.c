@@ -97,7 +97,7 @@ static int take_lock(struct ent_node *n, struct ent_err *err)
 	int r = n->lock->ops->lock(n->lock, err);
 	if (r != ENT_EAGAIN)
 		return r;
-	ent_fail(err, ENT_EAGAIN, "another entente process works in this home");
+	ent_fail(err, ENT_EAGAIN, "another entente process runs in this home already");
 	return ent_next(err, "stop it first, or choose another home with -C HOME");
 }
 

@@ -14,9 +14,9 @@ line() { # OK? NAME
 	if [ "$1" = 0 ]; then echo "ok $tests - $2"; else echo "not ok $tests - $2"; failures=$((failures + 1)); fi
 }
 check() { # NAME COMMAND...: passes when the command succeeds
-	local name=$1 out
-	shift
-	if out=$("$@" 2>&1); then line 0 "$name"; else line 1 "$name"; head -12 <<<"$out" | sed 's/^/# /'; fi
+	local name=$1
+	shift # in this shell, not in a subshell: start remembers what it started
+	if "$@" >"$work/check.out" 2>&1; then line 0 "$name"; else line 1 "$name"; head -12 "$work/check.out" | sed 's/^/# /'; fi
 }
 check_exit() { # NAME CODE TEXT COMMAND...: passes when it exits with CODE (a pattern) and says TEXT (a pattern)
 	local name=$1 code=$2 text=$3 out got
