@@ -99,7 +99,7 @@ kill "${pid_of[a]}"
 wait "${pid_of[a]}" 2>/dev/null
 line $? "a stops cleanly on SIGTERM"
 cp -r "$work/a" "$work/copy"
-segment=$(find "$work/copy/ledger" -type f -name '*seg*' | sort | head -1)
+segment=$(find "$work/copy/ledger/segment" -type f | sort | head -1)
 python3 - "$segment" <<'PY'
 import sys
 p = sys.argv[1]
