@@ -251,6 +251,40 @@ static void test_short_memory(void)
 	OK(cap > 1000 && cap < 100000, "bound in %zu bytes", cap);
 }
 
+static size_t json_left;
+
+static void *failing_malloc(size_t size)
+{
+	if (!json_left)
+		return NULL;
+	json_left--;
+	return malloc(size);
+}
+
+/* The Nth allocation of the JSON library fails, for every N: an error, nothing lost, nothing crashes. */
+static void test_json_memory(void)
+{
+	const char *sql = "SELECT carrier, sum(distance) FILTER (WHERE p.seats > 1) FROM hudson.flights f LEFT JOIN registry.planes p ON f.tailnum = "
+			  "p.tailnum AND "
+			  "p.year IN (2, 1) GROUP BY 1 HAVING count(*) > 2 ORDER BY 2 LIMIT 3";
+	bool ended = false;
+	size_t n = 0, failed = 0;
+	for (; !ended && n < 20000; n += 3) {
+		struct bound b;
+		json_t *j = NULL;
+		json_left = n;
+		json_set_alloc_funcs(failing_malloc, free);
+		bind(&b, ent_bytes_str(sql), 1 << 20);
+		int code = b.code ? b.code : ent_query_json(b.q, &j, &b.err);
+		json_set_alloc_funcs(malloc, free);
+		ended = !code;
+		failed += code != 0;
+		json_decref(j);
+		unbind(&b);
+	}
+	OK(ended && failed > 100, "short memory inside the JSON library: %zu errors, then an answer", failed);
+}
+
 static void test_small_things(void)
 {
 	enum ent_dialect d;
@@ -310,6 +344,7 @@ int main(void)
 	test_hostile();
 	test_limits();
 	test_short_memory();
+	test_json_memory();
 	test_small_things();
 	test_parameters();
 	return tap_done();
