@@ -91,7 +91,15 @@ static int face_job_link(struct ent_mesh *m, const char *org, const char *name, 
 	return mesh->ops->job_link(mesh, org, name, timeout_ms, ret, err);
 }
 
-static const struct ent_mesh_ops face_ops = { face_send, face_up, face_job_link };
+static void face_trouble(struct ent_mesh *m, const char *org, char *ret, size_t size)
+{
+	struct ent_mesh *mesh = server_of(m)->mesh;
+	*ret = 0;
+	if (mesh)
+		mesh->ops->trouble(mesh, org, ret, size);
+}
+
+static const struct ent_mesh_ops face_ops = { face_send, face_up, face_job_link, face_trouble };
 
 static void apply_pins(struct server *s)
 {

@@ -16,6 +16,9 @@ struct ent_mesh_ops {
 	/* Opens this side of a link for one job attempt and waits for the other side to do the same (both call it with the same name);
 	 * bulk bytes never share the control connection. Blocks up to timeout_ms; for runner threads only. */
 	int (*job_link)(struct ent_mesh *m, const char *org, const char *name, uint32_t timeout_ms, struct ent_link **ret, struct ent_err *err);
+	/* Why a peer is not up, as far as this side knows ("10.0.0.7:4711: Connection refused"); "" when it is up or nothing is known.
+	 * May be NULL. */
+	void (*trouble)(struct ent_mesh *m, const char *org, char *ret, size_t size);
 };
 
 struct ent_mesh {

@@ -40,7 +40,7 @@ struct ent_tls {
 	uint8_t peer[ENT_SIGN_KEY_LEN];
 	struct ent_buf out;
 	size_t out_at;
-	uint64_t records;
+	uint64_t records, records_max;
 };
 
 static int out_write(BIO *b, const char *data, int len)
@@ -195,7 +195,7 @@ int ent_tls_new(const struct ent_tls_identity *id, int fd, bool server, ent_tls_
 	struct ent_tls *t = ent_alloc(1, sizeof *t);
 	if (!t)
 		return ent_nomem(err);
-	*t = (struct ent_tls){ .fd = fd, .pin = pin, .pin_arg = pin_arg, .out = ENT_BUF(OUT_BYTES_MAX) };
+	*t = (struct ent_tls){ .fd = fd, .pin = pin, .pin_arg = pin_arg, .out = ENT_BUF(OUT_BYTES_MAX), .records_max = RECORDS_PER_KEY };
 	if (!session_setup(t, id, server)) {
 		ent_tls_free(t);
 		ERR_clear_error();
@@ -353,7 +353,7 @@ int ent_tls_write(struct ent_tls *t, const void *buf, size_t len, size_t *ret_le
 		taken += n;
 		t->records += 1 + n / RECORD_BYTES;
 	}
-	if (t->records >= RECORDS_PER_KEY) {
+	if (t->records >= t->records_max) {
 		SSL_key_update(t->ssl, SSL_KEY_UPDATE_NOT_REQUESTED);
 		t->records = 0;
 	}
@@ -361,6 +361,8 @@ int ent_tls_write(struct ent_tls *t, const void *buf, size_t len, size_t *ret_le
 	int code = ent_tls_flush(t, ret_want, err);
 	return code == ENT_EAGAIN ? 0 : code;
 }
+
+void ent_tls_rekey_after(struct ent_tls *t, uint64_t records) { t->records_max = records; }
 
 bool ent_tls_pending(const struct ent_tls *t) { return SSL_has_pending(t->ssl) == 1; }
 

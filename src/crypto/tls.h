@@ -37,5 +37,7 @@ int ent_tls_write(struct ent_tls *t, const void *buf, size_t len, size_t *ret_le
 /* Pushes records the socket did not take yet. 0 when nothing is left. */
 int ent_tls_flush(struct ent_tls *t, int *ret_want, struct ent_err *err);
 bool ent_tls_pending(const struct ent_tls *t); /* received bytes wait inside the session: read before polling */
+/* Changes the sending key after this many records instead of 2^22; for tests of the change. */
+void ent_tls_rekey_after(struct ent_tls *t, uint64_t records);
 const char *ent_tls_cipher(const struct ent_tls *t);
 #endif

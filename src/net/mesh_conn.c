@@ -51,6 +51,8 @@ void ent_conn_close(struct ent_conn *c, const char *why)
 		ent_conn_send(c, ENT_FRAME_BYE, ent_bytes_str(why));
 		ent_conn_push(c);
 	}
+	if (p && (live || p->dialling == c))
+		snprintf(p->trouble, sizeof p->trouble, "%.60s: %.170s", c->dialled && !live ? p->pin.address : c->address, why);
 	if (p && p->dialling == c) {
 		p->dialling = NULL;
 		ent_mesh_dial_failed(c->mesh, c->org);

@@ -79,7 +79,7 @@ static struct ent_peer *asked(struct ent_tls_mesh *m)
 	return NULL;
 }
 
-static void answer(struct ent_tls_mesh *m, const struct ent_mesh_pin *pin, struct addrinfo *found)
+static void answer(struct ent_tls_mesh *m, const struct ent_mesh_pin *pin, struct addrinfo *found, const struct ent_err *err)
 {
 	struct ent_peer *p = ent_mesh_peer(m, pin->org);
 	if (m->stop || !p || !p->asked || strcmp(p->pin.address, pin->address) != 0) {
@@ -90,8 +90,10 @@ static void answer(struct ent_tls_mesh *m, const struct ent_mesh_pin *pin, struc
 	p->asked = false;
 	ent_mesh_peer_clear(p);
 	p->found = found;
-	if (!found)
+	if (!found) {
+		snprintf(p->trouble, sizeof p->trouble, "%.100s: %.120s", pin->address, err->why);
 		pause_dialling(m, p);
+	}
 	ent_mesh_wake(m);
 }
 
@@ -107,11 +109,12 @@ static void *resolver_main(void *mesh)
 		}
 		struct ent_mesh_pin pin = p->pin;
 		struct addrinfo *found = NULL;
+		struct ent_err err = ENT_ERR_INIT;
 		pthread_mutex_unlock(&m->lock);
-		if (ent_address_resolve(pin.address, false, &found, NULL))
+		if (ent_address_resolve(pin.address, false, &found, &err))
 			found = NULL;
 		pthread_mutex_lock(&m->lock);
-		answer(m, &pin, found);
+		answer(m, &pin, found, &err);
 	}
 	ent_mesh_unref_locked(m);
 	return NULL;

@@ -46,6 +46,7 @@ struct ent_peer {
 	uint64_t dial_at_ms;
 	uint32_t pause_ms;
 	bool asked;             /* the resolver works on its name */
+	char trouble[240];      /* why the last dial or connection ended */
 	struct addrinfo *found; /* the resolver's answer */
 	struct addrinfo *tried; /* the last one of them that was dialled */
 };

@@ -146,6 +146,7 @@ void ent_mesh_arrived(struct ent_conn *c)
 	if (p->dialling == c)
 		p->dialling = NULL;
 	p->live = c;
+	p->trouble[0] = 0;
 	p->pause_ms = 0;
 	ent_mesh_peer_clear(p); /* the next dial looks the name up anew */
 	ent_mesh_happened(m, ENT_MESH_UP, c->org, c->hello.software, ent_bytes(NULL, 0));
@@ -327,7 +328,16 @@ static bool mesh_up(struct ent_mesh *mesh, const char *org)
 	return up;
 }
 
-static const struct ent_mesh_ops ops = { mesh_send, mesh_up, ent_mesh_job_link };
+static void mesh_trouble(struct ent_mesh *mesh, const char *org, char *ret, size_t size)
+{
+	struct ent_tls_mesh *m = of(mesh);
+	pthread_mutex_lock(&m->lock);
+	const struct ent_peer *p = ent_mesh_peer(m, org);
+	snprintf(ret, size, "%s", p && !p->live ? p->trouble : "");
+	pthread_mutex_unlock(&m->lock);
+}
+
+static const struct ent_mesh_ops ops = { mesh_send, mesh_up, ent_mesh_job_link, mesh_trouble };
 
 void ent_mesh_unref_locked(struct ent_tls_mesh *m)
 {
@@ -454,6 +464,7 @@ static void peer_adopt(struct ent_tls_mesh *m, struct ent_peer *p, const struct 
 	p->dial_at_ms = ent_mesh_now_ms() + (strcmp(m->org, pin->org) < 0 ? 0 : YIELD_MS);
 	if (!same_key)
 		return;
+	memcpy(p->trouble, old->trouble, sizeof p->trouble);
 	p->live = old->live;
 	p->dialling = old->dialling;
 	old->live = old->dialling = NULL;

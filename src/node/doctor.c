@@ -24,13 +24,15 @@ static void check_peers(struct ent_node *n, json_t *list)
 {
 	for (size_t i = 0; i < n->n_members; i++) {
 		const struct ent_member *m = &n->members[i];
-		char name[64], what[200];
+		char name[64], what[600], why[300] = "";
 		bool skewed = m->skew_known && (m->skew_ms > ENT_SKEW_MAX_MS || m->skew_ms < -ENT_SKEW_MAX_MS);
 		snprintf(name, sizeof name, "peer %s", m->card.org);
+		if (!m->up && n->env.mesh->ops->trouble)
+			n->env.mesh->ops->trouble(n->env.mesh, m->card.org, why, sizeof why);
 		if (skewed)
 			snprintf(what, sizeof what, "its clock differs by %lld s", (long long)(m->skew_ms / 1000));
 		else
-			snprintf(what, sizeof what, "%s at %s", m->up ? "up" : "no link", m->card.link);
+			snprintf(what, sizeof what, "%s at %s%s%s", m->up ? "up" : "no link", m->card.link, *why ? ", " : "", why);
 		check(list, name, m->up && !skewed, what,
 		      skewed ? "set both clocks (NTP)" : "is its node running, and does it trust our card? entente card");
 	}

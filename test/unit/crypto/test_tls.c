@@ -94,7 +94,7 @@ static void sound(void)
 	stop();
 }
 
-static void bulk(void)
+static void bulk(uint64_t records_per_key)
 {
 	int fd[2], want;
 	size_t len = 20u << 20, sent = 0, got = 0, n;
@@ -102,6 +102,8 @@ static void bulk(void)
 	sockets(fd);
 	start(fd[0], fd[1]);
 	shake(NULL);
+	if (records_per_key)
+		ent_tls_rekey_after(s[1].tls, records_per_key);
 	for (size_t i = 0; i < len; i++)
 		out[i] = (uint8_t)(i * 2654435761u >> 13);
 	bool ok = true;
@@ -116,7 +118,7 @@ static void bulk(void)
 		got += code ? 0 : n;
 		ok = ok && (!code || code == ENT_EAGAIN);
 	}
-	OK(ok && !memcmp(in, out, len), "20 MiB through partial writes");
+	OK(ok && !memcmp(in, out, len), "20 MiB through partial writes%s", records_per_key ? ", with changes of the key" : "");
 	free(in);
 	free(out);
 	stop();
@@ -225,7 +227,8 @@ int main(void)
 {
 	identities();
 	sound();
-	bulk();
+	bulk(0);
+	bulk(50);
 	refused();
 	changed_key();
 	flipped();

@@ -67,6 +67,11 @@ static void strangers(void)
 	   t ? t->text : "");
 	t = node_wait(&mallory, ENT_MESH_REFUSED, "alpha", 0);
 	OK(t && strstr(t->text, "refused our"), "and learns that it was: %s", t ? t->text : "");
+	char why[300] = "";
+	mallory.mesh->ops->trouble(mallory.mesh, "alpha", why, sizeof why);
+	OK(strstr(why, "127.0.0.1:") && strstr(why, "pinned our card"), "doctor can say why: %s", why);
+	alpha.mesh->ops->trouble(alpha.mesh, "bravo", why, sizeof why);
+	OK_STR(why, "", "nothing to say about a peer that is up");
 	usleep(900000); /* it redials meanwhile */
 	OK_INT(node_count_text(&alpha, ENT_MESH_REFUSED, hex), 1, "repetitions are not told again");
 	OK(!mallory.mesh->ops->up(mallory.mesh, "alpha"), "no way in");
@@ -159,6 +164,28 @@ static void silence(void)
 	middle_stop(&m);
 }
 
+static bool trouble_with(const char *address, const char *needle)
+{
+	struct ent_mesh_pin pin = pin_of(&alpha, 0);
+	char why[300] = "";
+	snprintf(pin.address, sizeof pin.address, "%s", address);
+	ent_tls_mesh_pins(mallory.mesh, &pin, 1, NULL);
+	for (int i = 0; i < 5000 && !strstr(why, needle); i++) {
+		usleep(1000);
+		mallory.mesh->ops->trouble(mallory.mesh, "alpha", why, sizeof why);
+	}
+	printf("# %s\n", why);
+	return strstr(why, needle);
+}
+
+static void unreachable(void)
+{
+	node_start(&mallory, NULL);
+	OK(trouble_with("127.0.0.1:1", "refused"), "nobody listens there: said");
+	OK(trouble_with("no..such..host:4711", "no..such..host"), "a name without address: said");
+	node_stop(&mallory);
+}
+
 static void addresses(void)
 {
 	struct ent_mesh_options o = { .org = "x", .listen = "nonsense" };
@@ -181,6 +208,7 @@ int main(void)
 	messages();
 	addresses();
 	strangers();
+	unreachable();
 	changed_key();
 	for (size_t i = 0; i < 3; i++)
 		node_stop(all[i]);
