@@ -85,17 +85,14 @@ static int read_request(const struct ent_http_request *request, const struct ent
 		return ent_fail(err, ENT_ENOTFOUND, "no route %s", request->url);
 	if (strcmp(request->method, "POST") != 0)
 		return ent_fail(err, ENT_EUSAGE, "%s takes POST with a JSON object", request->url);
-	json_t *args = NULL;
-	if (!request->body.len)
-		args = json_object();
-	else
-		ENT_TRY(ent_json_parse(request->body, ENT_HTTP_BODY_MAX, &args, err));
-	if (!json_is_object(args)) {
-		json_decref(args);
-		return ent_fail(err, ENT_EDATA, "the body of %s is not a JSON object", request->url);
-	}
 	*ret_route = route;
-	*ret_args = args;
+	if (!request->body.len) {
+		*ret_args = json_object();
+		return *ret_args ? 0 : ent_nomem(err);
+	}
+	ENT_TRY(ent_json_parse(request->body, ENT_HTTP_BODY_MAX, ret_args, err));
+	if (!json_is_object(*ret_args))
+		return ent_fail(err, ENT_EDATA, "the body of %s is not a JSON object", request->url);
 	return 0;
 }
 

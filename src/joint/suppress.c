@@ -316,7 +316,6 @@ static int drop_smallest(struct ent_run *r, struct ent_frame *f, const struct en
 	ENT_BITS_AUTO winner = { 0 };
 	ENT_BITS_AUTO is_it = { 0 };
 	ENT_BITS_AUTO drops = { 0 };
-	ENT_BITS_AUTO out = { 0 };
 	ENT_BITS_AUTO keep = { 0 };
 	struct ent_bits which = ent_sx_view(&best, 0, id_bits);
 	ENT_TRY(repeat_row(r, &which, f->rows, &winner, err));

@@ -171,7 +171,6 @@ static void test_reopen(struct kit_org *o, struct ent_fs *fs, struct ent_ledger 
 static void test_rollback(struct kit_org *o, struct ent_fs *fs, struct ent_ledger **l)
 {
 	struct ent_fs *old = simfs_copy(fs, 5);
-	ENT_CLEANUP(ent_buf_deinit) struct ent_buf note = ENT_BUF(ENT_NOTE_BYTES_MAX);
 	ENT_ASSERT(kit_add(o, *l, "later") != UINT64_MAX && !ent_ledger_publish(*l, NULL));
 	struct ent_bytes newer = ent_ledger_signed_note(*l);
 	OK_INT(ent_fs_replace(old, "ledger/signed", newer, 0600, NULL), 0);

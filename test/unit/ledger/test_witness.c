@@ -96,7 +96,7 @@ static void grow(struct kit_org *o, struct ent_ledger *l, const char *text)
 
 static void test_statuses(struct kit_org *o, struct ent_ledger *l, struct side *s, struct kit_org *stranger)
 {
-	ENT_CLEANUP(ent_buf_deinit) struct ent_buf note = ENT_BUF(ENT_NOTE_BYTES_MAX), head = { 0 }, bad = ENT_BUF(ENT_NOTE_BYTES_MAX);
+	ENT_CLEANUP(ent_buf_deinit) struct ent_buf head = { 0 }, bad = ENT_BUF(ENT_NOTE_BYTES_MAX);
 	struct ent_bytes n = ent_ledger_signed_note(l);
 	static const char *const malformed[] = { "", "old\n\n", "old 01\n\n", "old -1\n\n", "old 0\nnot base64\n\n", "old 0\n", "new 0\n\n" };
 	for (size_t i = 0; i < ENT_COUNT(malformed); i++)

@@ -12,6 +12,7 @@ check() { # check NAME CODE FIRST_LINE_PATTERN ARGS...
 	out=$("$verify" "$@" 2>/dev/null)
 	code=$?
 	n=$((n + 1))
+	# shellcheck disable=SC2053 # a pattern on purpose
 	if [ "$code" = "$want" ] && [[ "$(head -1 <<<"$out")" == $pattern ]]; then
 		echo "ok $n - $name"
 	else

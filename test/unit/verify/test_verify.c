@@ -60,7 +60,7 @@ static void spoil(struct ent_buf *b, uint64_t *random)
 		memmove(b->data + at + len, b->data + at, b->len - at - len);
 		break;
 	default:
-		b->data[at] = (uint8_t)"0Aa= \n/+"[kit_random(random) % 8];
+		b->data[at] = (uint8_t) "0Aa= \n/+"[kit_random(random) % 8];
 		break;
 	}
 }
