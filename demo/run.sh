@@ -135,7 +135,7 @@ for org in "${orgs[@]}"; do cards+=(--trust "$dir/$org.card"); done
 title "One bit flipped in a copy of skywatch's ledger"
 mkdir "$dir/damaged"
 (cd "$dir/skywatch" && tar cf - --exclude=node.sock .) | tar xf - -C "$dir/damaged"
-segment=$(find "$dir/damaged/ledger" -type f -size +1k -name '*seg*' | sort | head -1)
+segment=$(find "$dir/damaged/ledger" -type f -size +1k -path '*/segment/*' | sort | head -1)
 at_byte=$(($(stat -c %s "$segment") / 2))
 byte=$(od -An -tu1 -j "$at_byte" -N1 "$segment" | tr -d ' ')
 printf '%b' "$(printf '\\x%02x' $((byte ^ 1)))" | dd of="$segment" bs=1 seek="$at_byte" conv=notrunc status=none

@@ -37,6 +37,12 @@ struct ent_waiter { /* a reply that comes later */
 	bool receipt;  /* verb result, part receipt: answered when all evidence is here */
 };
 
+struct ent_question { /* a query that waits for the end of our own earlier one, whose answer its proposal must name */
+	struct ent_question *next;
+	struct ent_reply *reply;
+	json_t *args;
+};
+
 struct ent_job;
 struct ent_adding;
 
@@ -60,7 +66,8 @@ struct ent_node {
 	size_t n_members;
 	struct ent_waiter *waiters;
 	struct ent_adding *addings; /* tables being probed */
-	struct ent_job *jobs;       /* in memory: every job that has not ended, and lately ended ones; by (time, id) */
+	struct ent_question *questions;
+	struct ent_job *jobs; /* in memory: every job that has not ended, and lately ended ones; by (time, id) */
 	uint64_t next_probe;
 	uint64_t uses_counter; /* changes when a debit changed what peers should know */
 	uint64_t refused_ms;   /* monotonic: last alarm about a refused connection; 0: none */

@@ -485,6 +485,7 @@ uint64_t ent_jobs_tick(struct ent_node *n)
 		}
 	}
 	forget_old(n, now);
+	ent_questions_next(n);
 	ent_job_pump(n);
 	return live ? now + 200 : UINT64_MAX;
 }

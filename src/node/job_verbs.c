@@ -114,7 +114,7 @@ static json_t *receipt_id(const struct ent_node *n, const struct ent_job *j)
 	return j->mine ? json_sprintf("%s/%llu", n->card.org, (unsigned long long)j->request_at) : json_string("");
 }
 
-void ent_verb_query(struct ent_node *n, const json_t *args, struct ent_reply *reply)
+static void ask(struct ent_node *n, const json_t *args, struct ent_reply *reply)
 {
 	struct ent_err err = ENT_ERR_INIT;
 	struct ent_asked asked;
@@ -144,6 +144,71 @@ void ent_verb_query(struct ent_node *n, const json_t *args, struct ent_reply *re
 	ent_job_propose(n, j);
 	ent_reply_ok(reply, json_pack("{s:s,s:o}", "job", j->id, "request", receipt_id(n, j)));
 	ent_job_pump(n);
+}
+
+/* Ours that is under way; one that waits for people may wait for days and blocks nobody. */
+static bool own_question_open(const struct ent_node *n)
+{
+	for (const struct ent_job *j = n->jobs; j; j = j->next)
+		if (j->mine && !ent_job_ended(j) && j->sm.at != ENT_JOB_APPROVAL)
+			return true;
+	return false;
+}
+
+void ent_verb_query(struct ent_node *n, const json_t *args, struct ent_reply *reply)
+{
+	struct ent_err err = ENT_ERR_INIT;
+	struct ent_question **at = &n->questions;
+	if (!n->questions && !own_question_open(n)) {
+		ask(n, args, reply);
+		return;
+	}
+	while (*at)
+		at = &(*at)->next;
+	*at = ent_alloc(1, sizeof **at);
+	if (*at)
+		**at = (struct ent_question){ .reply = reply, .args = json_deep_copy(args) };
+	else
+		ent_nomem(&err), ent_reply_err(reply, &err);
+}
+
+static void question_free(struct ent_question *q)
+{
+	json_decref(q->args);
+	free(q);
+}
+
+void ent_questions_next(struct ent_node *n)
+{
+	while (n->questions && !own_question_open(n)) {
+		struct ent_question *q = n->questions;
+		n->questions = q->next;
+		ask(n, q->args, q->reply);
+		question_free(q);
+	}
+}
+
+void ent_questions_forget(struct ent_node *n, const struct ent_reply *reply)
+{
+	for (struct ent_question **at = &n->questions; *at; at = &(*at)->next)
+		if ((*at)->reply == reply) {
+			struct ent_question *q = *at;
+			*at = q->next;
+			question_free(q);
+			return;
+		}
+}
+
+void ent_questions_drop(struct ent_node *n)
+{
+	struct ent_err err = ENT_ERR_INIT;
+	ent_fail(&err, ENT_EAGAIN, "the node is stopping");
+	while (n->questions) {
+		struct ent_question *q = n->questions;
+		n->questions = q->next;
+		ent_reply_err(q->reply, &err);
+		question_free(q);
+	}
 }
 
 /* ---- watching ---- */

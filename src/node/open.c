@@ -180,6 +180,7 @@ void ent_node_close(struct ent_node *node)
 		return;
 	node->closing = true;
 	ent_waiters_drop(node);
+	ent_questions_drop(node);
 	ent_jobs_free(node);
 	ent_addings_free(node);
 	ent_duty_close(node);

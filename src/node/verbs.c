@@ -52,6 +52,7 @@ void ent_node_forget(struct ent_node *node, struct ent_reply *reply)
 			return;
 		}
 	ent_addings_forget(node, reply);
+	ent_questions_forget(node, reply);
 }
 
 void ent_waiters_tick(struct ent_node *n)
