@@ -55,9 +55,10 @@ struct ent_mpc_options {
 	int (*opening)(void *arg, const struct ent_mpc_opening *o, struct ent_err *err);
 	void (*progress)(void *arg, uint64_t rounds_done); /* after each round; NULL = none */
 	void *arg;
-	/* Tests. record_prg: every PRG range drawn is noted, a range drawn twice aborts. prg: replaces the PRG; fills out with words [word,
-	 * word+words) of (key, op, stream); key = component 0..2, 3 = common key, 4 + component = permutations. */
+	/* Tests. record_prg: every PRG range drawn is noted, a range drawn twice aborts. opened: sees what opened to all. prg: replaces the PRG;
+	 * fills out with words [word, word+words) of (key, op, stream); key = component 0..2, 3 = common key, 4 + component = permutations. */
 	bool record_prg;
+	void (*opened)(void *arg, const void *data, size_t bytes);
 	void (*prg)(void *arg, int key, uint32_t op, uint16_t stream, uint64_t word, uint64_t *out, size_t words);
 };
 

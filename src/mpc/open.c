@@ -33,6 +33,14 @@ int ent_mpc_record(struct ent_mpc *m, struct ent_why why, int to, uint64_t bits,
 	return 0;
 }
 
+/* Declassified: from here on the words are public. */
+static void declassify(struct ent_mpc *m, void *data, size_t bytes)
+{
+	ent_taint_clear(data, bytes);
+	if (m->o.opened)
+		m->o.opened(m->o.arg, data, bytes);
+}
+
 bool ent_open_equal(const void *a, const void *b, size_t len)
 {
 	bool same = ent_const_eq(a, b, len);
@@ -67,7 +75,7 @@ int ent_mpc_open_bits(struct ent_mpc *m, struct ent_why why, const struct ent_bi
 	ENT_TRY(ent_wire_get(m, &w, ret_planes, words * 8, err));
 	for (size_t i = 0; i < words; i++)
 		ret_planes[i] ^= (x->c[0][i] ^ x->c[1][i]) & (i % per == per - 1 ? tail_mask(x->rows) : ~(uint64_t)0);
-	ent_taint_clear(ret_planes, words * 8);
+	declassify(m, ret_planes, words * 8);
 	return ent_mpc_round(m, err);
 }
 
@@ -82,7 +90,7 @@ int ent_mpc_open_ring(struct ent_mpc *m, struct ent_why why, const struct ent_ri
 	ENT_TRY(ent_wire_get(m, &w, ret_words, x->rows * 8, err));
 	for (size_t i = 0; i < x->rows; i++)
 		ret_words[i] += x->c[0][i] + x->c[1][i];
-	ent_taint_clear(ret_words, x->rows * 8);
+	declassify(m, ret_words, x->rows * 8);
 	return ent_mpc_round(m, err);
 }
 
@@ -102,7 +110,7 @@ int ent_mpc_open_low32(struct ent_mpc *m, struct ent_why why, const struct ent_r
 	ENT_TRY(ent_wire_get(m, &w, ret, x->rows * 4, err));
 	for (size_t i = 0; i < x->rows; i++)
 		ret[i] += (uint32_t)x->c[0][i] + (uint32_t)x->c[1][i];
-	ent_taint_clear(ret, x->rows * 4);
+	declassify(m, ret, x->rows * 4);
 	return ent_mpc_round(m, err);
 }
 
