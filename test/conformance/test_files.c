@@ -300,6 +300,23 @@ static void test_engine(const struct ent_engine *en, const struct ent_connector 
 	en->close(s);
 }
 
+/* Nothing is spilled: a statement that needs more than its memory stops, and the session goes on. */
+static void test_memory(const struct ent_engine *en)
+{
+	struct ent_host host = suite_host();
+	struct ent_session *s = NULL;
+	struct ent_err e = ENT_ERR_INIT;
+	host.memory_bytes_max = (uint64_t)48 << 20;
+	if (!OK(!en->open(&host, &s, &e), "engine: opens with 48 MiB %s", e.what))
+		return;
+	ENT_STREAM_AUTO out = { 0 }, small = { 0 };
+	int code = en->query(s, "SELECT list(range)::VARCHAR AS l FROM range(20000000)", NULL, 0, &out, &e);
+	OK(code == ENT_ENOMEM, "engine: over its memory: %s (%s)", e.what, e.why);
+	OK(!en->query(s, "SELECT 1 AS one", NULL, 0, &small, &e), "engine: and goes on %s", e.what);
+	ent_stream_release(&small);
+	en->close(s);
+}
+
 int main(int argc, char **argv)
 {
 	if (argc != 2)
@@ -315,6 +332,7 @@ int main(int argc, char **argv)
 		test_lock(c);
 		test_version(c);
 		test_engine(en, c);
+		test_memory(en);
 	}
 	char rm[300];
 	static const char *const names[] = {

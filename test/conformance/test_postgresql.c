@@ -53,6 +53,7 @@ static void tables_make(PGconn *con)
 		"INSERT INTO odd VALUES (1, 'infinity', 'infinity', 'NaN', 1.5)",
 		"CREATE TABLE many AS SELECT i AS id, i * 7 AS v, repeat('y', i % 50) AS s, (i / 8.0)::numeric(12,3) AS m FROM generate_series(1, "
 		"200000) AS i",
+		"CREATE TABLE huge AS SELECT i AS id, repeat('z', 200) AS s FROM generate_series(1, 400000) AS i",
 		"CREATE SEQUENCE counter",
 		"CREATE ROLE nobody LOGIN PASSWORD 'test'",
 	};
@@ -175,6 +176,33 @@ static void test_volume(const struct ent_connector *c)
 	c->close(src);
 }
 
+/* The server ends the connection while rows are read: a clear error, no crash, and closing still works. */
+static void test_cut(const struct ent_connector *c)
+{
+	struct ent_host host = suite_host();
+	struct ent_source *src = NULL;
+	struct ent_err e = ENT_ERR_INIT;
+	const char *const columns[] = { "id", "s" };
+	struct ArrowArray a = { 0 };
+	struct ArrowArrayStream stream = { 0 };
+	int code = 0;
+	OK(!c->open(&host, url(""), NULL, 0, &src, &e) && !c->scan(src, "huge", columns, 2, &stream, &e) && !ent_stream_next(&stream, &a, &e), "%s",
+	   e.what);
+	ent_array_release(&a);
+	PGconn *con = PQconnectdb(url(""));
+	run(con, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'entente'");
+	PQfinish(con);
+	for (a.release = NULL; !code; ent_array_release(&a), a.release = NULL) {
+		code = ent_stream_next(&stream, &a, &e);
+		if (!code && !a.release)
+			break;
+	}
+	OK(code == ENT_EAGAIN || code == ENT_EIO, "a cut connection: %s (%s)", e.what, e.why);
+	ent_stream_release(&stream);
+	OK(c->scan(src, "huge", columns, 1, &stream, &e) != 0, "and the source stays closed: %s (%s)", e.what, e.why);
+	c->close(src);
+}
+
 int main(int argc, char **argv)
 {
 	if (argc != 5)
@@ -205,6 +233,7 @@ int main(int argc, char **argv)
 		test_states(c);
 		test_doors(c);
 		test_volume(c);
+		test_cut(c);
 	}
 	return tap_done();
 }

@@ -140,6 +140,23 @@ static void test_keys(const struct ent_connector *c)
 	c->close(src);
 }
 
+/* A writer in WAL mode works beside us: the committed rows are seen, the version changes with the log. */
+static void test_wal(const struct ent_connector *c)
+{
+	sqlite3 *db;
+	size_t rows = 0;
+	struct ent_err e = ENT_ERR_INIT;
+	OK_INT(sqlite3_open(url("wal.db") + 7, &db), SQLITE_OK);
+	run(db, "PRAGMA journal_mode = WAL; CREATE TABLE w (v INTEGER); INSERT INTO w VALUES (1), (2); BEGIN IMMEDIATE; INSERT INTO w VALUES (3)");
+	OK_INT(suite_scan_count(c, url("wal.db"), "w", "v", &rows, &e), 0, "beside an open writer %s %s", e.what, e.why);
+	OK_INT(rows, 2, "only what is committed");
+	run(db, "COMMIT");
+	OK_INT(suite_scan_count(c, url("wal.db"), "w", "v", &rows, &e), 0, "%s %s", e.what, e.why);
+	OK_INT(rows, 3, "and after the commit all");
+	sqlite3_close(db);
+	unlink(url("wal.db") + 7);
+}
+
 int main(int argc, char **argv)
 {
 	if (argc != 2)
@@ -173,6 +190,7 @@ int main(int argc, char **argv)
 		suite_run(c, &store);
 		test_strict(c);
 		test_keys(c);
+		test_wal(c);
 		OK_INT(suite_open_describe(c, url("nothing.db"), "t", NULL, 0, &e), ENT_ENOTFOUND, "no such file: %s", e.what);
 	}
 	static const char *const names[] = { "t.db", "bad.db", "one.db" };
