@@ -21,7 +21,7 @@ static double as_real(const struct ent_cell *c, struct ent_type t)
 	return t.id == ENT_T_DECIMAL ? (double)((long double)c->wide / powl(10, t.scale)) : (double)c->wide;
 }
 
-static int compare_cells(const struct ent_cell *a, const struct ent_cell *b, struct ent_type t)
+int ent_cell_compare(const struct ent_cell *a, const struct ent_cell *b, struct ent_type t)
 {
 	if (t.id == ENT_T_TEXT) {
 		size_t len = a->text.len < b->text.len ? a->text.len : b->text.len;
@@ -180,7 +180,7 @@ static int eval_in(const struct final *f, const struct ent_expr *e, struct ent_c
 	for (size_t i = 1; i < e->n_args && !x.null; i++) {
 		struct ent_cell a = { 0 };
 		ENT_TRY(eval(f, e->args[i], &a, err));
-		if (!a.null && !compare_cells(&x, &a, e->args[0]->type)) {
+		if (!a.null && !ent_cell_compare(&x, &a, e->args[0]->type)) {
 			*ret = (struct ent_cell){ .wide = 1 };
 			return 0;
 		}
@@ -211,7 +211,7 @@ static int eval_choice(const struct final *f, const struct ent_expr *e, struct e
 static int eval_strict(const struct ent_expr *e, const struct ent_cell *a, struct ent_cell *ret, struct ent_err *err)
 {
 	struct ent_type t = e->args[0]->type;
-	int c = e->op >= ENT_OP_EQ && e->op <= ENT_OP_GE ? compare_cells(&a[0], &a[1], t) : 0;
+	int c = e->op >= ENT_OP_EQ && e->op <= ENT_OP_GE ? ent_cell_compare(&a[0], &a[1], t) : 0;
 	switch (e->op) {
 	case ENT_OP_EQ:
 		ret->wide = c == 0;
@@ -283,7 +283,7 @@ static int eval_call(const struct final *f, const struct ent_expr *e, struct ent
 	}
 	if (e->op == ENT_OP_NULLIF) {
 		*ret = a[0];
-		ret->null = a[0].null || (!a[1].null && !compare_cells(&a[0], &a[1], e->args[0]->type));
+		ret->null = a[0].null || (!a[1].null && !ent_cell_compare(&a[0], &a[1], e->args[0]->type));
 		return 0;
 	}
 	ret->null = null;
@@ -332,14 +332,14 @@ static int compare_rows(const void *a, const void *b, void *arg)
 		const struct ent_cell *u = &x[o->item], *v = &y[o->item];
 		if (u->null != v->null)
 			return (u->null ? -1 : 1) * (o->nulls_first ? 1 : -1);
-		int c = u->null ? 0 : compare_cells(u, v, t->q->items[o->item].expr->type);
+		int c = u->null ? 0 : ent_cell_compare(u, v, t->q->items[o->item].expr->type);
 		if (c)
 			return o->desc ? -c : c;
 	}
 	for (size_t i = 0; i < t->q->n_items; i++) { /* any order would do: one that does not depend on the shuffle */
 		if (x[i].null != y[i].null)
 			return x[i].null ? 1 : -1;
-		int c = x[i].null ? 0 : compare_cells(&x[i], &y[i], t->q->items[i].expr->type);
+		int c = x[i].null ? 0 : ent_cell_compare(&x[i], &y[i], t->q->items[i].expr->type);
 		if (c)
 			return c;
 	}
@@ -365,7 +365,7 @@ static int compute_items(struct final *f, struct table *t, struct ent_err *err)
 	return 0;
 }
 
-static int put_cell(struct ent_builder *b, size_t column, struct ent_type t, const struct ent_cell *c, struct ent_err *err)
+int ent_cell_put(struct ent_builder *b, size_t column, struct ent_type t, const struct ent_cell *c, struct ent_err *err)
 {
 	if (c->null)
 		return ent_builder_null(b, column, err);
@@ -382,12 +382,12 @@ static int put_rows(struct ent_builder *b, const struct table *t, size_t first, 
 		size_t column = 0;
 		for (size_t i = 0; i < t->q->n_items; i++)
 			if (!t->q->items[i].hidden)
-				ENT_TRY(put_cell(b, column++, t->q->items[i].expr->type, &t->cells[row * t->q->n_items + i], err));
+				ENT_TRY(ent_cell_put(b, column++, t->q->items[i].expr->type, &t->cells[row * t->q->n_items + i], err));
 	}
 	return 0;
 }
 
-static int result_schema(struct ent_arena *arena, const struct ent_query *q, struct ArrowSchema *ret, struct ent_err *err)
+int ent_joint_schema(struct ent_arena *arena, const struct ent_query *q, struct ArrowSchema *ret, struct ent_err *err)
 {
 	struct ent_field *fields = ENT_NEWS(arena, q->n_items + 1, struct ent_field);
 	size_t n = 0;
@@ -411,7 +411,7 @@ int ent_joint_finish(struct ent_arena *arena, const struct ent_joint_plan *p, co
 		qsort_r(t.cells, t.rows, t.q->n_items * sizeof *t.cells, compare_rows, &t);
 	size_t first = t.q->offset > 0 && (uint64_t)t.q->offset < t.rows ? (size_t)t.q->offset : t.q->offset > 0 ? t.rows : 0;
 	size_t end = t.q->limit >= 0 && (uint64_t)t.q->limit < t.rows - first ? first + (size_t)t.q->limit : t.rows;
-	ENT_TRY(result_schema(arena, p->query, &schema, err));
+	ENT_TRY(ent_joint_schema(arena, p->query, &schema, err));
 	ENT_TRY(ent_builder_new(&schema, 0, &b, err));
 	ENT_TRY(put_rows(b, &t, first, end, err));
 	ENT_TRY(ent_builder_finish(b, &ret->batch, err));

@@ -80,5 +80,15 @@ int ent_joint_labels_receive(struct ent_run *r, struct ent_err *err);
 int ent_joint_receive(struct ent_run *r, struct ent_err *err); /* requester outside the trio */
 int ent_joint_finish(struct ent_arena *arena, const struct ent_joint_plan *p, const struct ent_opened *o, struct ent_joint_result *ret,
 		     struct ent_err *err);
+int ent_cell_compare(const struct ent_cell *a, const struct ent_cell *b, struct ent_type t); /* neither is NULL */
+struct ent_builder;
+int ent_cell_put(struct ent_builder *b, size_t column, struct ent_type t, const struct ent_cell *c, struct ent_err *err);
+int ent_joint_schema(struct ent_arena *arena, const struct ent_query *q, struct ArrowSchema *ret, struct ent_err *err);
+/* one owner: groups and cells under policy.md's rules, in the clear at the owner */
+struct ent_one_rows {
+	size_t rows, columns; /* labels, conditions from 1, arguments, row ids of protected relations */
+	const struct ent_cell *cells;
+};
+int ent_one_aggregate(struct ent_arena *arena, const struct ent_joint_plan *p, const struct ent_one_rows *rows, struct ent_opened *ret, struct ent_err *err);
 int ent_joint_run_one(struct ent_run *r, struct ent_err *err);
 #endif

@@ -18,7 +18,8 @@ static int add_label(struct ent_joint_plan *p, const struct ent_expr *e, struct 
 		if (ent_expr_eq(p->labels[i].expr, e))
 			return 0;
 	struct ent_jlabel l = { .expr = e, .leaf = -1 };
-	ENT_TRY(ent_joint_need(p, e, VALUE, &l.enc, err));
+	if (!p->one_owner)
+		ENT_TRY(ent_joint_need(p, e, VALUE, &l.enc, err));
 	if (l.enc.kind == ENT_ENC_CODE)
 		l.leaf = leaf_of(p, e, ENT_ENC_CODE);
 	p->labels[p->n_labels++] = l;
@@ -37,9 +38,22 @@ static bool same_cond(const struct ent_jcond *a, const struct ent_jcond *b)
 	return true;
 }
 
-static int add_cond(struct ent_joint_plan *p, struct ent_jcond c, unsigned *ret, struct ent_err *err)
+static int need_cond(struct ent_joint_plan *p, const struct ent_jcond *c, struct ent_err *err)
 {
 	struct ent_enc enc;
+	if (c->filter)
+		ENT_TRY(ent_joint_need(p, c->filter, VALUE, &enc, err));
+	for (size_t i = 0; i < c->n_before; i++)
+		ENT_TRY(ent_joint_need(p, c->before[i], VALUE, &enc, err));
+	if (c->nonnull) {
+		bool text = c->nonnull->type.id == ENT_T_TEXT && leaf_of(p, c->nonnull, ENT_ENC_CODE) < 0;
+		ENT_TRY(ent_joint_need(p, c->nonnull, text ? (struct ent_want){ ENT_MODE_HASH, 0 } : VALUE, &enc, err));
+	}
+	return 0;
+}
+
+static int add_cond(struct ent_joint_plan *p, struct ent_jcond c, unsigned *ret, struct ent_err *err)
+{
 	for (size_t i = 0; i < p->n_conds; i++)
 		if (same_cond(&p->conds[i], &c)) {
 			*ret = (unsigned)i;
@@ -47,14 +61,8 @@ static int add_cond(struct ent_joint_plan *p, struct ent_jcond c, unsigned *ret,
 		}
 	if (p->n_conds == ENT_CONDS_MAX)
 		return ent_fail(err, ENT_EUNSUPPORTED, "too many different conditions in aggregates");
-	if (c.filter)
-		ENT_TRY(ent_joint_need(p, c.filter, VALUE, &enc, err));
-	for (size_t i = 0; i < c.n_before; i++)
-		ENT_TRY(ent_joint_need(p, c.before[i], VALUE, &enc, err));
-	if (c.nonnull) {
-		bool text = c.nonnull->type.id == ENT_T_TEXT && leaf_of(p, c.nonnull, ENT_ENC_CODE) < 0;
-		ENT_TRY(ent_joint_need(p, c.nonnull, text ? (struct ent_want){ ENT_MODE_HASH, 0 } : VALUE, &enc, err));
-	}
+	if (!p->one_owner)
+		ENT_TRY(need_cond(p, &c, err));
 	*ret = (unsigned)p->n_conds;
 	p->conds[p->n_conds++] = c;
 	return 0;
@@ -154,9 +162,9 @@ static int plan_agg(struct ent_joint_plan *p, const struct ent_expr *e, struct e
 	bool nullable = arg && ent_joint_maybe_null(p, arg);
 	if (nullable)
 		c.nonnull = arg;
-	if (e->agg == ENT_AGG_SUM || e->agg == ENT_AGG_AVG)
+	if (!p->one_owner && (e->agg == ENT_AGG_SUM || e->agg == ENT_AGG_AVG))
 		ENT_TRY(plan_sum(p, &a, arg, err));
-	if (e->agg == ENT_AGG_MIN || e->agg == ENT_AGG_MAX) {
+	if (!p->one_owner && (e->agg == ENT_AGG_MIN || e->agg == ENT_AGG_MAX)) {
 		ENT_TRY(ent_joint_need(p, arg, VALUE, &a.enc, err));
 		a.leaf = a.enc.kind == ENT_ENC_CODE ? leaf_of(p, arg, ENT_ENC_CODE) : -1;
 		if (a.enc.kind == ENT_ENC_CODE && a.enc.bits == 64)

@@ -342,7 +342,6 @@ static int plan_joins(struct ent_joint_plan *p, struct ent_err *err)
 	unsigned kmax = 1;
 	for (size_t i = 0; i < p->n_rels; i++) {
 		struct ent_jrel *r = &p->rels[i];
-		p->protects = p->protects || r->is_protected;
 		r->wants_id = r->is_protected && !r->in_grain;
 		kmax = r->k > kmax ? r->k : kmax;
 	}
@@ -421,6 +420,8 @@ int ent_joint_plan(struct ent_arena *arena, const struct ent_joint_inputs *in, s
 		ENT_TRY(make_rel(p, (uint16_t)i, err));
 	if (one_owner(p))
 		p->one_owner = p->sources[0].table->org;
+	for (size_t i = 0; i < p->n_rels; i++)
+		p->protects = p->protects || p->rels[i].is_protected;
 	ENT_TRY(p->one_owner ? ent_joint_plan_one(p, err) : plan_mpc(p, err));
 	ENT_TRY(plan_participants(p, err));
 	*ret = p;

@@ -7,6 +7,8 @@
 #include "joint_kit.h"
 #include "tap.h"
 
+enum world { THREE_OWNERS, ONE_OWNER, HORIZONTAL }; /* HORIZONTAL: the visits lie with two owners, UNION ALL */
+static enum world world;
 static uint64_t state;
 
 static uint64_t next(void)
@@ -139,7 +141,7 @@ static const struct expr {
 	const char *text;
 	unsigned uses;
 } groups[] = {
-	{ "a.g", A }, { "a.b", A }, { "a.i2", A }, { "a.d", A }, { "a.f", A }, { "a.day", A }, { "a.i8", A }, { "b.h", B }, { "b.x", B }, { "b.y", B },
+	{ "a.b", A }, { "a.g", A }, { "a.i2", A }, { "a.d", A }, { "a.f", A }, { "a.day", A }, { "a.i8", A }, { "b.h", B }, { "b.x", B }, { "b.y", B },
 	{ "b.z", B }, { "b.town", B }, { "c.label", C }, { "c.w", C }, { "c.ts", C }, { "c.q", C }, { "a.i4 + b.x", A | B }, { "a.r", A }, { "a.tz", A },
 	{ "CASE WHEN a.i4 > b.x THEN 1 WHEN a.i2 = 0 THEN -7 ELSE 0 END", A | B }, { "a.i4 > b.x", A | B }, { "COALESCE(b.x, c.w)", B | C },
 	{ "substr(b.h, 1, 1)", B }, { "b.x * 2 - 1", B }, { "a.b AND b.x > 2", A | B }, { "NULLIF(a.i4, b.x)", A | B },
@@ -207,12 +209,46 @@ static const struct expr *pick(const struct expr *list, size_t n, unsigned uses)
 {
 	for (;;) {
 		const struct expr *e = &list[below((unsigned)n)];
+		if (world == HORIZONTAL && !strcmp(e->text, "a.g"))
+			continue; /* which of two equally small groups goes is decided by hashes there */
 		if (!(e->uses & ~uses))
 			return e;
 	}
 }
 
-static void make_from(struct query *q)
+static const char *org_of(size_t table)
+{
+	static const char *const orgs[] = { "alpha", "bravo", "carol", "delta" };
+	return world == ONE_OWNER ? "alpha" : orgs[table];
+}
+
+static void put_rel(const struct jk *k, struct query *q, size_t r)
+{
+	static const char *const names[] = { "visits", "people", "places" };
+	const char *alias = r == 0 ? "a" : r == 1 ? "b" : "c";
+	if (r || world != HORIZONTAL) {
+		ent_buf_printf(&q->from, "%s.%s %s", org_of(r), names[r], alias);
+		ent_buf_printf(&q->pooled, "(SELECT *, row_number() OVER () AS ent_row FROM %s_%s) %s", org_of(r), names[r], alias);
+		return;
+	}
+	ent_buf_str(&q->from, "(SELECT * FROM alpha.visits UNION ALL SELECT * FROM delta.visits WHERE i4 < 9) a");
+	ent_buf_printf(&q->pooled,
+		       "(SELECT *, CASE WHEN own <> '%s' THEN row_number() OVER () END AS ent_row FROM (SELECT *, 'alpha' AS own FROM alpha_visits "
+		       "UNION ALL "
+		       "SELECT *, 'delta' AS own FROM delta_visits WHERE i4 < 9)) a",
+		       k->requester);
+}
+
+static void put_join(const struct jk *k, struct query *q, const char *kind, size_t r, const char *on, const char *more)
+{
+	ent_buf_printf(&q->from, " %sJOIN ", kind);
+	ent_buf_printf(&q->pooled, " %sJOIN ", kind);
+	put_rel(k, q, r);
+	ent_buf_printf(&q->from, " ON %s%s", on, more);
+	ent_buf_printf(&q->pooled, " ON %s%s", on, more);
+}
+
+static void make_from(const struct jk *k, struct query *q)
 {
 	static const char *const b_keys[] = { "a.person = b.id", "a.town = b.town AND a.day = b.day" };
 	static const char *const c_keys[] = { "a.i4 = c.id", "b.x = c.id", "a.person = c.id" };
@@ -222,27 +258,10 @@ static void make_from(struct query *q)
 	q->uses = three ? A | B | C : A | B;
 	q->left_b = !flip && !below(3);
 	q->left_c = three && !below(4);
-#define ROWED "(SELECT *, row_number() OVER () AS ent_row FROM %s) "
-	if (flip) {
-		ent_buf_printf(&q->from, "bravo.people b JOIN alpha.visits a ON %s", b_key);
-		ent_buf_printf(&q->pooled, ROWED, "bravo_people");
-		ent_buf_str(&q->pooled, "b JOIN ");
-		ent_buf_printf(&q->pooled, ROWED, "alpha_visits");
-		ent_buf_printf(&q->pooled, "a ON %s", b_key);
-	} else {
-		const char *on = q->left_b ? ons[below(4)] : "";
-		ent_buf_printf(&q->from, "alpha.visits a %sJOIN bravo.people b ON %s%s", q->left_b ? "LEFT " : "", b_key, on);
-		ent_buf_printf(&q->pooled, ROWED, "alpha_visits");
-		ent_buf_printf(&q->pooled, "a %sJOIN ", q->left_b ? "LEFT " : "");
-		ent_buf_printf(&q->pooled, ROWED, "bravo_people");
-		ent_buf_printf(&q->pooled, "b ON %s%s", b_key, on);
-	}
-	if (!three)
-		return;
-	ent_buf_printf(&q->from, " %sJOIN carol.places c ON %s", q->left_c ? "LEFT " : "", c_key);
-	ent_buf_printf(&q->pooled, " %sJOIN ", q->left_c ? "LEFT " : "");
-	ent_buf_printf(&q->pooled, ROWED, "carol_places");
-	ent_buf_printf(&q->pooled, "c ON %s", c_key);
+	put_rel(k, q, flip ? 1 : 0);
+	put_join(k, q, q->left_b ? "LEFT " : "", flip ? 0 : 1, b_key, q->left_b ? ons[below(4)] : "");
+	if (three)
+		put_join(k, q, q->left_c ? "LEFT " : "", 2, c_key, "");
 }
 
 static const struct arg *pick_arg(unsigned uses, bool sums)
@@ -268,9 +287,9 @@ static void make_aggs(struct query *q)
 	}
 }
 
-static void make_query(struct query *q)
+static void make_query(const struct jk *k, struct query *q)
 {
-	make_from(q);
+	make_from(k, q);
 	q->n_groups = below(5) ? 1 + below(3) : 0;
 	for (size_t i = 0; i < q->n_groups; i++)
 		snprintf(q->groups[i], sizeof q->groups[i], "%s", pick(groups, ENT_COUNT(groups), q->uses)->text);
@@ -311,7 +330,17 @@ static const struct rel {
 	unsigned bit;
 } rels[] = { { "a", "alpha", A }, { "b", "bravo", B }, { "c", "carol", C } };
 
-static bool guards(const struct jk *k, const struct query *q, size_t r) { return (q->uses & rels[r].bit) && k->limits[r].is_protected; }
+static bool guards(const struct jk *k, const struct query *q, size_t r)
+{
+	return (q->uses & rels[r].bit) && (k->limits[r].is_protected || (!r && world == HORIZONTAL && k->limits[3].is_protected));
+}
+
+static uint32_t least(const struct jk *k, size_t r)
+{
+	uint32_t mine = k->limits[r].is_protected ? k->limits[r].k : 0;
+	uint32_t other = !r && world == HORIZONTAL && k->limits[3].is_protected ? k->limits[3].k : 0;
+	return mine > other ? mine : other;
+}
 
 static bool left(const struct query *q, size_t r) { return (r == 1 && q->left_b) || (r == 2 && q->left_c); }
 
@@ -329,7 +358,7 @@ static void oracle_agg(struct ent_buf *b, const struct query *q, size_t i)
 
 static void enough(struct ent_buf *b, const struct jk *k, size_t r, const char *cond, bool or_none)
 {
-	ent_buf_printf(b, " AND (COUNT(DISTINCT %s.ent_row) FILTER (WHERE %s) >= %u%s", rels[r].alias, cond, k->limits[r].k, or_none ? " OR " : ")");
+	ent_buf_printf(b, " AND (COUNT(DISTINCT %s.ent_row) FILTER (WHERE %s) >= %u%s", rels[r].alias, cond, least(k, r), or_none ? " OR " : ")");
 	if (or_none)
 		ent_buf_printf(b, "COUNT(DISTINCT %s.ent_row) FILTER (WHERE %s) = 0)", rels[r].alias, cond);
 }
@@ -366,10 +395,10 @@ static void group_rule(struct ent_buf *b, const struct jk *k, const struct query
 	for (size_t r = 0; r < 3; r++) {
 		if (!guards(k, q, r))
 			continue;
-		ent_buf_printf(b, " AND COUNT(DISTINCT %s.ent_row) >= %u", rels[r].alias, k->limits[r].k);
+		ent_buf_printf(b, " AND COUNT(DISTINCT %s.ent_row) >= %u", rels[r].alias, least(k, r));
 		if (left(q, r))
 			ent_buf_printf(b, " AND (COUNT(*) FILTER (WHERE %s.ent_row IS NULL) = 0 OR COUNT(*) FILTER (WHERE %s.ent_row IS NULL) >= %u)",
-				       rels[r].alias, rels[r].alias, k->limits[r].k);
+				       rels[r].alias, rels[r].alias, least(k, r));
 	}
 }
 
@@ -401,7 +430,7 @@ static void oracle_text(const struct jk *k, struct query *q)
 	ent_buf_str(b, "), bad AS (SELECT COUNT(*) < 0");
 	for (size_t r = 0; r < 3 && q->n_groups; r++)
 		if (guards(k, q, r))
-			ent_buf_printf(b, " OR COUNT(DISTINCT %s.ent_row) BETWEEN 1 AND %u", rels[r].alias, k->limits[r].k - 1);
+			ent_buf_printf(b, " OR COUNT(DISTINCT %s.ent_row) BETWEEN 1 AND %u", rels[r].alias, least(k, r) - 1);
 	ent_buf_printf(b, " AS bad FROM %s JOIN s ON ", ent_buf_text(&q->pooled));
 	same_group(b, q);
 	ent_buf_printf(b, "%s%s NOT s.keep), o AS (SELECT *, row_number() OVER (ORDER BY keep DESC, n", ent_buf_text(&q->where),
@@ -453,7 +482,7 @@ static bool run_one(struct jk *k, uint64_t seed)
 	bool good = true;
 	who_asks(k);
 	k->pushdown = below(4) != 0;
-	make_query(&q);
+	make_query(k, &q);
 	joint_text(&q);
 	int code = jk_query(k, ent_buf_text(&q.joint), &got, &err);
 	if (code == ENT_EUNSUPPORTED) {
@@ -495,9 +524,12 @@ static bool run_world(const char *module, uint64_t seed, unsigned queries, unsig
 	struct ent_err err = ENT_ERR_INIT;
 	state = seed * 0x9e3779b97f4a7c15ull | 1;
 	int code = jk_open(&k, module, &err);
-	code = code ? code : add(&k, "alpha", "visits", visits, ENT_COUNT(visits), NULL, 0, &err);
-	code = code ? code : add(&k, "bravo", "people", people, ENT_COUNT(people), people_keys, 2, &err);
-	code = code ? code : add(&k, "carol", "places", places, ENT_COUNT(places), places_keys, 1, &err);
+	world = below(4) ? THREE_OWNERS : below(2) ? ONE_OWNER : HORIZONTAL;
+	code = code ? code : add(&k, org_of(0), "visits", visits, ENT_COUNT(visits), NULL, 0, &err);
+	code = code ? code : add(&k, org_of(1), "people", people, ENT_COUNT(people), people_keys, 2, &err);
+	code = code ? code : add(&k, org_of(2), "places", places, ENT_COUNT(places), places_keys, 1, &err);
+	if (world == HORIZONTAL)
+		code = code ? code : add(&k, org_of(3), "visits", visits, ENT_COUNT(visits), NULL, 0, &err);
 	if (code)
 		printf("# seed %llu: %s %s\n", (unsigned long long)seed, err.what, err.why);
 	for (unsigned i = 0; i < queries && !code; i++)
