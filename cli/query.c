@@ -153,16 +153,25 @@ static int fetch_receipt(struct ent_cli *cli, const char *id, struct ent_err *er
 	return fetch(cli, id, "opened", opened, err);
 }
 
+static void print_pair(const json_t *stats, const char *what, const char *actual, const char *predicted, bool bytes)
+{
+	char a[24], p[24];
+	json_int_t x = ent_cli_int(stats, actual), y = ent_cli_int(stats, predicted);
+	snprintf(a, sizeof a, "%lld", (long long)x);
+	snprintf(p, sizeof p, "%lld", (long long)y);
+	fprintf(stderr, "  %-7s %s%s, predicted %s%s\n", what, a, bytes ? " B" : "", p, x == y ? " (equal)" : " (DIFFERENT)");
+}
+
 static void print_stats(const json_t *stats)
 {
-	const char *key;
-	json_t *value;
-	json_object_foreach((json_t *)(uintptr_t)stats, key, value)
-	{
-		ENT_CLEANUP(ent_buf_deinit) struct ent_buf text = ENT_BUF(4096);
-		ent_cli_text(value, &text);
-		fprintf(stderr, "  %-18s %s\n", key, ent_buf_text(&text));
-	}
+	char mean[24], sd[24];
+	if (!ent_cli_int(stats, "rounds_predicted"))
+		return;
+	print_pair(stats, "rounds", "rounds", "rounds_predicted", false);
+	print_pair(stats, "sent", "bytes_sent", "bytes_predicted", true);
+	ent_cli_size((uint64_t)ent_cli_int(stats, "bytes_mean"), mean);
+	ent_cli_size(4 * (uint64_t)ent_cli_int(stats, "bytes_sd"), sd);
+	fprintf(stderr, "  %-7s %s +- %s by EXPLAIN, %lld groups released\n", "planned", mean, sd, (long long)ent_cli_int(stats, "groups_released"));
 }
 
 static void summary(struct ent_cli *cli, const json_t *job, double seconds)

@@ -64,25 +64,25 @@ start_nodes() {
 	local i org
 	for i in 0 1 2; do
 		org=${orgs[$i]}
-		at "$org" init --org "$org" --listen "127.0.0.1:$((port + 2 * i))" --http "127.0.0.1:$((port + 2 * i + 1))" >/dev/null
-		at "$org" card >"$dir/$org.card"
+		at "$org" init --org "$org" --listen "127.0.0.1:$((port + 2 * i))" --http "127.0.0.1:$((port + 2 * i + 1))" >/dev/null 2>"$dir/$org.log"
+		at "$org" card >"$dir/$org.card" 2>>"$dir/$org.log"
 	done
 	for org in "${orgs[@]}"; do
 		local others=()
 		for i in "${orgs[@]}"; do [ "$i" = "$org" ] || others+=("$dir/$i.card"); done
-		at "$org" trust "${others[@]}" >/dev/null
+		at "$org" trust "${others[@]}" >/dev/null 2>>"$dir/$org.log"
 	done
 	for org in "${orgs[@]}"; do
-		at "$org" serve >"$dir/$org.ready" 2>"$dir/$org.log" &
+		at "$org" serve >"$dir/$org.ready" 2>>"$dir/$org.log" &
 		pids+=($!)
 	done
 	for org in "${orgs[@]}"; do
 		for _ in $(seq 100); do grep -q ready "$dir/$org.ready" 2>/dev/null && break; sleep 0.1; done
 		grep -q ready "$dir/$org.ready" || { echo "demo: the node of $org did not start:" >&2; tail -5 "$dir/$org.log" >&2; exit 1; }
 	done
-	at hudson add flights "$data/flights.parquet" >/dev/null
-	at skywatch add weather "$data/weather.parquet" >/dev/null
-	at registry add planes "$data/planes.parquet" >/dev/null
+	at hudson add flights "$data/flights.parquet" >/dev/null 2>>"$dir/hudson.log"
+	at skywatch add weather "$data/weather.parquet" >/dev/null 2>>"$dir/skywatch.log"
+	at registry add planes "$data/planes.parquet" >/dev/null 2>>"$dir/registry.log"
 }
 
 title "Three organisations, one node each, each beside its own data"
@@ -111,7 +111,7 @@ say "... $(($(wc -l <"$dir/joint.csv") - 1)) groups; groups of fewer than 10 pla
 cat "$dir/stats.txt"
 
 title "The same question by DuckDB over the pooled tables, in the clear"
-"$pooled" "WITH rows AS (SELECT floor(w.wind_speed / 5) * 5 AS wind_mph, p.manufacturer, f.dep_delay, p.tailnum, w.rowid AS hour
+"$pooled" "WITH rows AS (SELECT CAST(floor(w.wind_speed / 5) * 5 AS INTEGER) AS wind_mph, p.manufacturer, f.dep_delay, p.tailnum, w.rowid AS hour
 FROM '$data/flights.parquet' f JOIN (SELECT *, row_number() OVER () AS rowid FROM '$data/weather.parquet') w ON f.origin = w.origin AND f.time_hour = w.time_hour
 JOIN '$data/planes.parquet' p ON f.tailnum = p.tailnum)
 SELECT wind_mph, manufacturer, AVG(dep_delay) AS avg_delay_min, COUNT(*) AS flights FROM rows
@@ -130,7 +130,10 @@ show hudson query 'SELECT p.model, COUNT(*) FROM hudson.flights f JOIN registry.
 title "The receipt, verified offline by a second, independent program"
 cards=()
 for org in "${orgs[@]}"; do cards+=(--trust "$dir/$org.card"); done
-"$verifier" "$dir/receipt.txt" "${cards[@]}" | cut -c1-78
+"$verifier" "$dir/receipt.txt" "${cards[@]}" >"$dir/verified.txt"
+head -3 "$dir/verified.txt" | cut -c1-78
+say "... $(grep -c '^entry' "$dir/verified.txt") entries of three ledgers, each with its proof"
+tail -3 "$dir/verified.txt" | cut -c1-78
 
 title "One bit flipped in a copy of skywatch's ledger"
 mkdir "$dir/damaged"
