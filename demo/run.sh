@@ -19,6 +19,8 @@ dir=${keep:-$(mktemp -d "${TMPDIR:-/tmp}/entente-demo.XXXXXX")}
 dir=$(cd "$dir" && pwd)
 orgs=(hudson skywatch registry)
 port=${ENTENTE_DEMO_PORT:-7101}
+taken() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
+while taken "$port" || taken $((port + 2)) || taken $((port + 4)); do port=$((port + 100)); done
 pids=()
 
 bold="" dim="" off=""
