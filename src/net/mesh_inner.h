@@ -82,6 +82,7 @@ struct ent_tls_mesh {
 	size_t peers_count;
 	struct ent_conn *conns;
 	struct ent_link_group *group;
+	struct pollfd *fds; /* the first poll set, taken over by the net thread */
 	struct ent_mesh_happening *first, *last;
 	struct ent_refusal_seen refusals[16];
 	size_t refusals_at;

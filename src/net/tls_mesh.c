@@ -18,6 +18,7 @@
 #include "net/mesh_inner.h"
 
 #define TICK_MS 200
+#define FDS_FIRST 16
 #define YIELD_MS 300 /* how long the larger name waits for the smaller to dial */
 #define REFUSAL_AGAIN_MS 60000
 
@@ -222,23 +223,30 @@ static void sweep(struct ent_tls_mesh *m)
 	}
 }
 
+/* Room for n descriptors; false when memory is short: then those that fit are polled and the others wait a tick. */
+static bool room(struct pollfd **fds, size_t *cap, size_t n)
+{
+	if (n <= *cap)
+		return true;
+	struct pollfd *more = realloc(*fds, 2 * n * sizeof **fds);
+	if (!more)
+		return false;
+	*fds = more;
+	*cap = 2 * n;
+	return true;
+}
+
 /* Polls with the lock given back; a connection that was taken over meanwhile is simply no longer in the list. */
 static void poll_once(struct ent_tls_mesh *m, struct pollfd **fds, size_t *cap)
 {
-	size_t n = 2, conns = 0;
+	size_t n = 2;
 	int timeout_ms = TICK_MS;
-	for (struct ent_conn *c = m->conns; c; c = c->next)
-		conns++;
-	if (conns + 2 > *cap) {
-		free(*fds);
-		*cap = 2 * (conns + 2);
-		*fds = ent_alloc(*cap, sizeof **fds);
-		ENT_ASSERT(*fds);
-	}
 	(*fds)[0] = (struct pollfd){ m->wake_fd, POLLIN, 0 };
 	(*fds)[1] = (struct pollfd){ m->listen_fd, POLLIN, 0 };
 	for (struct ent_conn *c = m->conns; c; c = c->next) {
-		c->poll_at = (int)n;
+		c->poll_at = room(fds, cap, n + 1) ? (int)n : -1;
+		if (c->poll_at < 0)
+			continue;
 		(*fds)[n++] = (struct pollfd){ c->fd, c->events, 0 };
 		timeout_ms = c->more ? 0 : timeout_ms;
 	}
@@ -271,8 +279,9 @@ static void deliver(struct ent_tls_mesh *m)
 static void *net_main(void *mesh)
 {
 	struct ent_tls_mesh *m = mesh;
-	struct pollfd *fds = NULL;
-	size_t cap = 0;
+	struct pollfd *fds = m->fds;
+	size_t cap = FDS_FIRST;
+	m->fds = NULL;
 	pthread_mutex_lock(&m->lock);
 	while (!m->stop) {
 		uint64_t now = ent_mesh_now_ms();
@@ -362,6 +371,7 @@ static void release(struct ent_tls_mesh *m)
 		m->first = h->next;
 		free(h);
 	}
+	free(m->fds);
 	ent_link_group_free(m->group);
 	ent_tls_identity_free(m->identity);
 	if (m->listen_fd >= 0)
@@ -376,7 +386,7 @@ static void release(struct ent_tls_mesh *m)
 static void defaults(struct ent_mesh_options *o)
 {
 	o->ping_ms = o->ping_ms ? o->ping_ms : 2000;
-	o->silence_ms = o->silence_ms ? o->silence_ms : 8000;
+	o->silence_ms = o->silence_ms ? o->silence_ms : 7500;
 	o->redial_max_ms = o->redial_max_ms ? o->redial_max_ms : 5000;
 	o->link_bytes_max = o->link_bytes_max ? o->link_bytes_max : (size_t)4 << 30;
 }
@@ -385,7 +395,8 @@ static int setup(struct ent_tls_mesh *m, const struct ent_mesh_options *o, struc
 {
 	m->group = ent_link_group_new();
 	m->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (!m->group || m->wake_fd < 0)
+	m->fds = ent_alloc(FDS_FIRST, sizeof *m->fds);
+	if (!m->group || !m->fds || m->wake_fd < 0)
 		return ent_nomem(err);
 	if (getrandom(&m->nonce, sizeof m->nonce, 0) != (ssize_t)sizeof m->nonce)
 		return ent_fail(err, ENT_EIO, "no randomness from the operating system");

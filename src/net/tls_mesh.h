@@ -27,7 +27,7 @@ struct ent_mesh_options {
 	const char *software; /* "entente 0.1.0" */
 	uint8_t tls_secret[ENT_SIGN_KEY_LEN];
 	uint32_t ping_ms;       /* 0 = 2000 */
-	uint32_t silence_ms;    /* peer counts as dead after this long without a byte; 0 = 8000 */
+	uint32_t silence_ms;    /* peer counts as dead after this long without a byte; 0 = 7500, so that death is known within 8 s */
 	uint32_t redial_max_ms; /* longest pause between dials; 0 = 5000 */
 	size_t link_bytes_max;  /* cap of bytes a job link buffers; 0 = 4 GiB */
 	/* Called on the net thread; text and bytes are lent for the call. */
