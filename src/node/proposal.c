@@ -512,9 +512,33 @@ static int recheck_grants(struct ent_node *n, struct ent_job *j, struct ent_err 
 	return 0;
 }
 
+/* What an earlier answer left for comparing must be here, where shares are or, for one owner, in clear: without it nothing is answered. */
+static int recheck_guards(struct ent_node *n, struct ent_job *j, struct ent_err *err)
+{
+	const json_t *trio = json_object_get(j->proposal, "trio");
+	bool computes = json_array_size(trio) ? lists(trio, n->card.org) : !j->mine;
+	for (size_t i = 0; computes && i < j->decision->n_guards; i++) {
+		const char *earlier = j->decision->guards[i].job;
+		ENT_ST st = { 0 };
+		if (!earlier)
+			continue;
+		ENT_TRY(ent_db_query(n->db, &st, err, "SELECT 1 FROM guard WHERE job = ? AND name = 'shares'", "s", earlier));
+		int r = ent_st_next(&st, err);
+		if (r < 0)
+			return -r;
+		if (r)
+			continue;
+		ent_fail(err, ENT_EDENIED, "this question and the earlier one %s together could single out few rows", earlier);
+		ent_why(err, "they count overlapping rows of a protected table, and what is needed to compare the two answers is not at hand");
+		return ent_next(err, "ask with the same tables, joins and WHERE as before, or about other columns");
+	}
+	return 0;
+}
+
 int ent_proposal_recheck(struct ent_node *n, struct ent_job *j, struct ent_err *err)
 {
 	ENT_TRY(recheck_history(n, j, err));
+	ENT_TRY(recheck_guards(n, j, err));
 	if (!json_object_get(json_object_get(j->proposal, "sizes"), n->card.org))
 		return 0;
 #ifdef ENT_MUTANT_GRANT_AFTER_REVOKE
