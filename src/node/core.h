@@ -61,7 +61,6 @@ struct ent_node {
 	struct ent_witness *witness;
 	struct ent_cosign_config cosign_config;
 	struct ent_cosign *cosign;
-	uint64_t served_size; /* size of the last published and witnessed checkpoint */
 	struct ent_member members[ENT_MEMBERS_MAX];
 	size_t n_members;
 	struct ent_waiter *waiters;
@@ -125,6 +124,7 @@ int ent_duty_open(struct ent_node *n, struct ent_err *err);
 void ent_duty_close(struct ent_node *n);
 void ent_duty_members(struct ent_node *n); /* witnesses follow the member list */
 uint64_t ent_duty_tick(struct ent_node *n);
+void ent_duty_checkpoint(struct ent_node *n, struct ent_member *m, const json_t *msg); /* of a peer: cross-referenced */
 /* Ends the batch now; on success witnesses are being asked. */
 void ent_duty_publish(struct ent_node *n);
 /* ENT_EAGAIN when no witness cosigned for longer than the configured period: widening grants and jobs stop. */

@@ -44,13 +44,52 @@ static void remember_time(struct ent_node *n)
 		ent_log(n->env.log, ENT_LOG_ERROR, "node-db", "what=\"%s\"", err.what);
 }
 
+/* Peers log each other's cosigned checkpoints: the ledgers hold each other fast. */
+static void tell_checkpoint(struct ent_node *n)
+{
+	struct ent_bytes note = ent_ledger_served_note(n->ledger);
+	ENT_JSON_AUTO msg = json_pack("{s:s,s:s%}", "type", "checkpoint", "note", (const char *)note.data, note.len);
+	for (size_t i = 0; msg && i < n->n_members; i++)
+		if (n->members[i].up)
+			ent_peer_send(n, n->members[i].card.org, json_incref(msg));
+}
+
+void ent_duty_checkpoint(struct ent_node *n, struct ent_member *m, const json_t *msg)
+{
+	struct ent_err err = ENT_ERR_INIT;
+	struct ent_note note;
+	struct ent_checkpoint c;
+	struct ent_note_key key = { .alg = ENT_NOTE_ED25519 };
+	const char *text;
+	int r = ent_json_str(msg, "note", &text, &err);
+	snprintf(key.name, sizeof key.name, "%s", m->card.origin);
+	memcpy(key.pub, m->card.keys[ENT_KEY_LOG], ENT_PUB_BYTES);
+	if (!r)
+		r = ent_note_parse(ent_bytes_str(text), &note, &err);
+	if (!r)
+		r = ent_checkpoint_parse(note.text, true, &c, &err);
+	if (!r && strcmp(c.origin, m->card.origin) != 0)
+		r = ent_fail(&err, ENT_EVERIFY, "a checkpoint of another log");
+	bool is_signed = false;
+	for (size_t i = 0; !r && i < note.line_count; i++)
+		if (ent_note_line_is(&note.lines[i], &key))
+			is_signed = !ent_note_check_line(note.text, &note.lines[i], &key, NULL, &err);
+	if (!r && !is_signed)
+		r = ent_fail(&err, ENT_EVERIFY, "a checkpoint that its log did not sign");
+	if (!r)
+		r = ent_ledger_crossref(n->ledger, m->card.org, ent_bytes_str(text), &err);
+	if (r)
+		ent_log(n->env.log, ENT_LOG_WARN, "checkpoint-refused", "org=%s what=\"%s\"", m->card.org, err.what);
+}
+
 static void cosign_done(void *self, const struct ent_checkpoint *checkpoint, unsigned have, unsigned peers, bool quorum)
 {
 	struct ent_node *n = self;
 	n->cosigned = have;
 	n->witnesses = peers;
 	n->quorum = quorum;
-	n->served_size = checkpoint->size;
+	if (have)
+		tell_checkpoint(n);
 	if (have && ent_node_utc(n) - n->alone_since_ms > 60000)
 		remember_time(n);
 	ent_log(n->env.log, have < peers ? ENT_LOG_INFO : ENT_LOG_DEBUG, "checkpoint", "size=%llu cosigned=%u of=%u",

@@ -557,17 +557,22 @@ static void wait_for_people(struct ent_node *n, struct ent_job *j)
 	ent_job_approvals(n, j);
 }
 
-static void recover_one(struct ent_node *n, struct ent_job *j, bool approval)
+static void recover_one(struct ent_node *n, struct ent_job *j, const char *state)
 {
 	struct ent_err err = ENT_ERR_INIT;
 	ent_job_link(n, j);
-	if (approval) {
+	if (!strcmp(state, "approval")) {
 		wait_for_people(n, j);
 		return;
 	}
 #ifdef ENT_MUTANT_JOB_TWICE_AFTER_RESTART
-	if (!ent_proposal_derive(n, j, &err) && !ent_proposal_parties(j, &err)) {
+	if (!strcmp(state, "running") && !ent_proposal_derive(n, j, &err) && !ent_proposal_parties(j, &err)) {
+		for (size_t i = 0; i < j->n_party; i++)
+			j->party[i].ready = true;
 		ent_job_move(j, ENT_JOB_QUEUED);
+		ent_job_move(j, ENT_JOB_PROPOSED);
+		ent_job_move(j, ENT_JOB_RUNNING);
+		ent_job_start(n, j);
 		return;
 	}
 #endif
@@ -588,7 +593,7 @@ int ent_jobs_recover(struct ent_node *n, struct ent_err *err)
 	while ((r = ent_st_next(&st, err)) > 0) {
 		struct ent_job *j = NULL;
 		ENT_TRY(reload(n, &st, &j, err));
-		recover_one(n, j, !strcmp(ent_st_text(&st, 4), "approval"));
+		recover_one(n, j, ent_st_text(&st, 4));
 	}
 	return r < 0 ? -r : 0;
 }

@@ -65,7 +65,9 @@ static void on_want(struct ent_node *n, struct ent_member *m, const json_t *msg)
 static const struct peer_route {
 	const char *type;
 	void (*fn)(struct ent_node *n, struct ent_member *m, const json_t *msg);
-} routes[] = { { "hello", on_hello }, { "news", on_news }, { "want", on_want }, { "facts", ent_facts_receive } };
+} routes[] = {
+	{ "hello", on_hello }, { "news", on_news }, { "want", on_want }, { "facts", ent_facts_receive }, { "checkpoint", ent_duty_checkpoint }
+};
 
 static bool dispatch(struct ent_node *n, struct ent_member *m, const json_t *msg)
 {

@@ -166,12 +166,18 @@ static bool speaks_of(const json_t *selections, const struct used_tables *used)
 	return false;
 }
 
-/* Answered jobs of that requester which opened anything of one of these tables, oldest first: {id, trio, selections}. */
+/* Jobs of that requester which may have opened anything of one of these tables, oldest first: {id, trio, selections}. An aborted one
+ * counts for the requester from its `run` on (another party may have got further), for us as witness of it from our `open` on. */
 static int history_of(struct ent_node *n, const char *requester, const struct used_tables *used, json_t *list, struct ent_err *err)
 {
 	ENT_ST st = { 0 };
 	int r;
-	ENT_TRY(ent_db_query(n->db, &st, err, "SELECT id, info FROM job WHERE requester = ? AND state = 'done' ORDER BY time, id", "s", requester));
+	const char *from = strcmp(requester, n->card.org) ? "open" : "run";
+	ENT_TRY(ent_db_query(n->db, &st, err,
+			     "SELECT id, info FROM job j WHERE requester = ? AND (state = 'done' OR EXISTS(SELECT 1 FROM job_entry e WHERE e.job = "
+			     "j.id AND e.type = ?))"
+			     " AND state IN ('done', 'aborted') ORDER BY time, id",
+			     "ss", requester, from));
 	while ((r = ent_st_next(&st, err)) > 0) {
 		ENT_JSON_AUTO info = NULL;
 		ENT_TRY(ent_json_parse(ent_bytes_str(ent_st_text(&st, 1)), 16 << 20, &info, err));
