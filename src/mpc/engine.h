@@ -126,7 +126,7 @@ bool ent_open_equal(const void *a, const void *b, size_t len);
 /* Opens the low 32 bits of each word to all. 1 round, 4n bytes. */
 int ent_mpc_open_low32(struct ent_mpc *m, struct ent_why why, const struct ent_ring *x, uint32_t *ret, struct ent_err *err);
 
-/* Between planes and packed rows of ceil(planes/8) bytes without gaps. */
+/* Between planes and packed rows of ceil(planes/8) bytes without gaps. Packed buffers have 8 bytes more than their rows. */
 void ent_rows_pack(const uint64_t *planes, size_t rows, unsigned count, uint8_t *ret_rows);
 void ent_rows_unpack(const uint8_t *packed, size_t rows, unsigned count, uint64_t *ret_planes);
 /* out row i = in row at[i]; any row length, no slack needed. */

@@ -14,14 +14,11 @@ static void block_from_planes(const uint64_t *planes, size_t words, size_t w, un
 	ent_mpc_kernel()->transpose(block);
 }
 
-static void put_column(uint8_t *to, size_t stride, size_t bytes, const uint64_t block[64], size_t rows)
+/* Eight bytes a row whatever the column's width: what spills into the next row is written over, because columns go from the last to the first. */
+static void put_column(uint8_t *to, size_t stride, const uint64_t block[64], size_t rows)
 {
-	if (bytes == 8)
-		for (size_t r = 0; r < rows; r++)
-			memcpy(to + r * stride, &block[r], 8);
-	else
-		for (size_t r = 0; r < rows; r++)
-			memcpy(to + r * stride, &block[r], bytes);
+	for (size_t r = 0; r < rows; r++)
+		memcpy(to + r * stride, &block[r], 8);
 }
 
 void ent_rows_pack(const uint64_t *planes, size_t rows, unsigned count, uint8_t *ret_rows)
@@ -30,24 +27,21 @@ void ent_rows_pack(const uint64_t *planes, size_t rows, unsigned count, uint8_t 
 	uint64_t block[64] __attribute__((aligned(64)));
 	for (size_t w = 0; w < words; w++) {
 		size_t here = rows - w * 64 < 64 ? rows - w * 64 : 64;
-		for (unsigned g = 0; g < count; g += 64) {
-			unsigned n = count - g < 64 ? count - g : 64;
-			block_from_planes(planes, words, w, g, n, block);
-			put_column(ret_rows + w * 64 * stride + g / 8, stride, row_bytes(n), block, here);
+		for (unsigned g = (count + 63) / 64 * 64; g > 0; g -= 64) {
+			unsigned first = g - 64, n = count - first < 64 ? count - first : 64;
+			block_from_planes(planes, words, w, first, n, block);
+			put_column(ret_rows + w * 64 * stride + first / 8, stride, block, here);
 		}
 	}
 }
 
-static void get_column(const uint8_t *from, size_t stride, size_t bytes, uint64_t block[64], size_t rows)
+/* Reads eight bytes a row; bits beyond the column's width are not used by the caller. */
+static void get_column(const uint8_t *from, size_t stride, uint64_t block[64], size_t rows)
 {
-	for (size_t r = 0; r < 64; r++)
+	for (size_t r = 0; r < rows; r++)
+		memcpy(&block[r], from + r * stride, 8);
+	for (size_t r = rows; r < 64; r++)
 		block[r] = 0;
-	if (bytes == 8)
-		for (size_t r = 0; r < rows; r++)
-			memcpy(&block[r], from + r * stride, 8);
-	else
-		for (size_t r = 0; r < rows; r++)
-			memcpy(&block[r], from + r * stride, bytes);
 }
 
 void ent_rows_unpack(const uint8_t *packed, size_t rows, unsigned count, uint64_t *ret_planes)
@@ -58,7 +52,7 @@ void ent_rows_unpack(const uint8_t *packed, size_t rows, unsigned count, uint64_
 		size_t here = rows - w * 64 < 64 ? rows - w * 64 : 64;
 		for (unsigned g = 0; g < count; g += 64) {
 			unsigned n = count - g < 64 ? count - g : 64;
-			get_column(packed + w * 64 * stride + g / 8, stride, row_bytes(n), block, here);
+			get_column(packed + w * 64 * stride + g / 8, stride, block, here);
 			ent_mpc_kernel()->transpose(block);
 			for (unsigned k = 0; k < n; k++)
 				ret_planes[(size_t)(g + k) * words + w] = block[k];
@@ -93,29 +87,38 @@ void ent_planes_to_words(const uint64_t *planes_in, size_t rows, unsigned planes
 	}
 }
 
-static void gather_small(const uint8_t *in, const uint32_t *at, size_t count, size_t bytes, uint8_t *out)
+/* One row of 1 to 32 bytes by two overlapping moves of a fixed size. */
+static inline void move_row(uint8_t *to, const uint8_t *from, size_t bytes, size_t piece)
 {
-	for (size_t i = 0; i < count; i++)
-		memcpy(out + i * bytes, in + (size_t)at[i] * bytes, bytes);
+	uint8_t head[16], tail[16];
+	memcpy(head, from, piece);
+	memcpy(tail, from + bytes - piece, piece);
+	memcpy(to, head, piece);
+	memcpy(to + bytes - piece, tail, piece);
 }
 
-/* The random reads are independent of each other: the processor overlaps them, helped by prefetch. */
+static inline void move_all(const uint8_t *in, const uint32_t *at, size_t count, size_t bytes, size_t piece, uint8_t *out)
+{
+	const size_t ahead = 24; /* the random reads are independent of each other: the processor overlaps them, helped by prefetch */
+	for (size_t i = 0; i < count; i++) {
+		__builtin_prefetch(in + (size_t)at[i + ahead < count ? i + ahead : i] * bytes);
+		move_row(out + i * bytes, in + (size_t)at[i] * bytes, bytes, piece);
+	}
+}
+
 void ent_rows_permute(const uint8_t *in, const uint32_t *at, size_t count, size_t bytes, uint8_t *out)
 {
-	const size_t ahead = 24;
-	if (bytes == 4 || bytes == 8 || bytes == 16) {
-		for (size_t i = 0; i < count; i++) {
-			__builtin_prefetch(in + (size_t)at[i + ahead < count ? i + ahead : i] * bytes);
-			if (bytes == 8)
-				memcpy(out + i * 8, in + (size_t)at[i] * 8, 8);
-			else if (bytes == 16)
-				memcpy(out + i * 16, in + (size_t)at[i] * 16, 16);
-			else
-				memcpy(out + i * 4, in + (size_t)at[i] * 4, 4);
-		}
-		return;
-	}
-	gather_small(in, at, count, bytes, out);
+	if (bytes >= 16 && bytes <= 32)
+		move_all(in, at, count, bytes, 16, out);
+	else if (bytes >= 8 && bytes < 16)
+		move_all(in, at, count, bytes, 8, out);
+	else if (bytes >= 4 && bytes < 8)
+		move_all(in, at, count, bytes, 4, out);
+	else if (bytes >= 2 && bytes < 4)
+		move_all(in, at, count, bytes, 2, out);
+	else
+		for (size_t i = 0; i < count; i++)
+			memcpy(out + i * bytes, in + (size_t)at[i] * bytes, bytes);
 }
 
 int ent_rows_append(struct ent_mpc *m, const struct ent_rows *x, const struct ent_rows *y, struct ent_rows *ret, struct ent_err *err)

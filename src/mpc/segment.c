@@ -18,32 +18,43 @@ size_t ent_half_words(size_t words, unsigned d)
 	return full + (rest > run ? rest - run : 0);
 }
 
+/* Calls for each run of whole words at level d >= 6: words [at, at+n) work, their bits go to or come from word `packed` of the packed form. */
+struct run {
+	size_t at, n, packed;
+};
+
+static bool next_run(struct run *r, size_t words, unsigned d)
+{
+	size_t length = (size_t)1 << (d - 6);
+	r->packed += r->n;
+	r->at = r->n ? r->at + 2 * length : length;
+	r->n = r->at < words ? (words - r->at < length ? words - r->at : length) : 0;
+	return r->n;
+}
+
 /* The working rows' own bits, packed. */
 static void half_take(const uint64_t *x, size_t words, unsigned d, uint64_t *out)
 {
-	if (d < 6) {
+	if (d < 6)
 		for (size_t w = 0; w < words; w += 2)
 			out[w / 2] = (x[w] & upper[d]) | (w + 1 < words ? (x[w + 1] & upper[d]) >> (1u << d) : 0);
-		return;
-	}
-	for (size_t w = 0, n = 0; w < words; w++)
-		if (w >> (d - 6) & 1)
-			out[n++] = x[w];
+	else
+		for (struct run r = { 0 }; next_run(&r, words, d);)
+			memcpy(out + r.packed, x + r.at, r.n * 8);
 }
 
 static void half_give(const uint64_t *in, size_t words, unsigned d, uint64_t *x)
 {
-	if (d < 6) {
-		for (size_t w = 0; w < words; w += 2) {
-			x[w] = (x[w] & ~upper[d]) | (in[w / 2] & upper[d]);
-			if (w + 1 < words)
-				x[w + 1] = (x[w + 1] & ~upper[d]) | (in[w / 2] << (1u << d) & upper[d]);
-		}
+	if (d >= 6) {
+		for (struct run r = { 0 }; next_run(&r, words, d);)
+			memcpy(x + r.at, in + r.packed, r.n * 8);
 		return;
 	}
-	for (size_t w = 0, n = 0; w < words; w++)
-		if (w >> (d - 6) & 1)
-			x[w] = in[n++];
+	for (size_t w = 0; w < words; w += 2) {
+		x[w] = (x[w] & ~upper[d]) | (in[w / 2] & upper[d]);
+		if (w + 1 < words)
+			x[w + 1] = (x[w + 1] & ~upper[d]) | (in[w / 2] << (1u << d) & upper[d]);
+	}
 }
 
 /* For each working row the bit of the last row of the block below. */
@@ -55,14 +66,13 @@ static uint64_t spread(uint64_t x, unsigned d)
 
 static void half_below(const uint64_t *x, size_t words, unsigned d, uint64_t *out)
 {
-	if (d < 6) {
+	if (d < 6)
 		for (size_t w = 0; w < words; w += 2)
 			out[w / 2] = spread(x[w], d) | (w + 1 < words ? spread(x[w + 1], d) >> (1u << d) : 0);
-		return;
-	}
-	for (size_t w = 0, n = 0; w < words; w++)
-		if (w >> (d - 6) & 1)
-			out[n++] = 0 - (x[(w >> (d - 6) << (d - 6)) - 1] >> 63);
+	else
+		for (struct run r = { 0 }; next_run(&r, words, d);)
+			for (size_t i = 0; i < r.n; i++)
+				out[r.packed + i] = 0 - (x[r.at - 1] >> 63);
 }
 
 typedef void (*half_fn)(const uint64_t *x, size_t words, unsigned d, uint64_t *out);
