@@ -1,6 +1,7 @@
-/* The three-party engine against what the machine allows: three parties in one process, in-memory links. One JSON object per line: seconds, bytes
- * sent by the busiest party, rounds, and the ratio to the limit measured in the same run. "ring" = moving the same bytes round the ring without
- * computing; "kernel" = the bare kernel over the same words at three threads. usage: bench_mpc [NAME...]   runs the named rows only */
+/* The three-party engine against what the machine allows: three parties in one process, in-memory links. One JSON object per line: seconds,
+ * processor seconds of the three parties together (half of it is what two quiet cores would take), bytes sent by the busiest party, rounds, and the
+ * ratio to the ring limit of the same run: moving the same bytes round the ring without computing.
+ * usage: bench_mpc [NAME...]   runs the named rows only */
 #include <stdio.h>
 #include <time.h>
 
