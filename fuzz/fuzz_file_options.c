@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "duck_options.h"
+#include "duck_override.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -22,6 +23,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (!ent_duck_options_put(file, options, n, &out, NULL))
 		for (const char *p = ent_buf_text(&out); *p; p++)
 			quotes += *p == '\'';
+	struct ent_duck_overrides overrides;
+	ent_buf_reset(&out);
+	if (!ent_duck_overrides_read(options, n, &overrides, NULL)) {
+		ent_duck_overrides_put(&overrides, &out);
+		for (const char *p = ent_buf_text(&out); *p; p++)
+			quotes += *p == '\'';
+		for (size_t i = 0; i < overrides.n; i++)
+			ent_duck_override_cast(&overrides, overrides.all[i].column, &out);
+	}
 	ENT_ASSERT(quotes % 2 == 0);
 	free(text);
 	return 0;

@@ -43,7 +43,10 @@ int ent_pg_fail(struct ent_source *s, const PGresult *r, const char *what, struc
 	if (!text)
 		text = PQerrorMessage(s->con);
 	ent_fail(err, code, "%s", what);
-	ent_why(err, "%.*s", line_length(text), text);
+	if (code == ENT_EDATA && strchr(text, '"')) /* it quotes a private value, and an error may travel to other members */
+		ent_why(err, "a value does not fit (SQLSTATE %s)", state);
+	else
+		ent_why(err, "%.*s", line_length(text), text);
 	if (state && err && strlen(state) == 5)
 		memcpy(err->sqlstate, state, 6);
 	if (state && !strcmp(state, "57014"))

@@ -70,6 +70,32 @@ int ent_duck_fail(struct ent_err *err, duckdb_error_type type, const char *messa
 	return code;
 }
 
+/* The word after a mark in a message, without quotes; "" when the mark is not there. */
+static void word_after(const char *text, const char *mark, char out[80])
+{
+	const char *at = strstr(text, mark);
+	at = at ? at + strlen(mark) : "";
+	at += *at == '"';
+	snprintf(out, 80, "%.*s", (int)strcspn(at, "\". \n"), at);
+}
+
+int ent_duck_rows_fail(struct ent_err *err, duckdb_error_type type, const char *message)
+{
+	static const char what[] = "the rows cannot be read", ours[] = "Invalid Input Error: a value of column ";
+	const char *text = message ? message : "";
+	char line[80], column[80], source[80];
+	int code = ent_duck_fail(err, type, message, what);
+	if (code != ENT_EDATA || !strncmp(text, ours, strlen(ours)))
+		return code;
+	word_after(text, "CSV Error on Line: ", line);
+	word_after(text, "converting column ", column);
+	word_after(text, "source column ", source);
+	ent_fail(err, code, "%s", what);
+	ent_why(err, "%.*s%s%s%s%s", (int)strcspn(text, ":"), text, line[0] ? ", line " : "", line, column[0] || source[0] ? ", column " : "",
+		column[0] ? column : source);
+	return code;
+}
+
 static void result_deinit(duckdb_result *r) { duckdb_destroy_result(r); }
 
 int ent_duck_run(struct ent_duck *d, const char *sql, const char *what, struct ent_err *err)

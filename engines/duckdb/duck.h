@@ -29,6 +29,9 @@ int ent_duck_text(struct ent_duck *d, const char *sql, const char *what, struct 
 
 /* Fills err from DuckDB's kind of error and message; with DUCKDB_ERROR_INVALID the message tells the kind. */
 int ent_duck_fail(struct ent_err *err, duckdb_error_type type, const char *message, const char *what);
+/* The same while private rows are read: DuckDB quotes the value it stumbled over, and an error may travel to other members, so only the kind, the
+ * line and the column are kept. */
+int ent_duck_rows_fail(struct ent_err *err, duckdb_error_type type, const char *message);
 
 /* The joint type of a DuckDB type by its SQL name ("DECIMAL(12,2)", "HUGEINT", "INTEGER[]"): false and a reason when it has none.
  * ret_cast: what to CAST to first, or NULL. */

@@ -3,7 +3,7 @@
 
 #include "duck_quote.h"
 
-enum kind { TEXT, BOOLEAN, NUMBER, NULLS };
+enum kind { TEXT, BOOLEAN, NUMBER, NULLS, TYPES /* see duck_override */ };
 
 static const struct rule {
 	const char *key; /* '-' and '_' are the same */
@@ -13,6 +13,7 @@ static const struct rule {
 } rules[] = {
 	{ "null", "nullstr", NULLS, true, false },
 	{ "nullstr", "nullstr", NULLS, true, false },
+	{ "types", "types", TYPES, true, false },
 	{ "delim", "delim", TEXT, true, false },
 	{ "sep", "delim", TEXT, true, false },
 	{ "quote", "quote", TEXT, true, false },
@@ -113,7 +114,7 @@ int ent_duck_options_put(enum ent_duck_file file, const struct ent_option *optio
 		if (!options[i].value || !ent_utf8_valid(ent_bytes_str(options[i].value)))
 			return ent_fail(err, ENT_EUSAGE, "--%s needs a value", r->key);
 		sampled = sampled || key_is(options[i].key, "sample_size");
-		if (r->kind != NULLS)
+		if (r->kind != NULLS && r->kind != TYPES)
 			ENT_TRY(value_put(r, options[i].value, out, err));
 	}
 	if (file == ENT_DUCK_CSV)

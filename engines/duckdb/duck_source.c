@@ -10,6 +10,7 @@
 
 #include "duck.h"
 #include "duck_options.h"
+#include "duck_override.h"
 
 #define EXPORT __attribute__((visibility("default")))
 #define SQL_BYTES_MAX ((size_t)4 << 20)
@@ -25,7 +26,8 @@ struct ent_source {
 	struct ent_duck duck;
 	enum ent_duck_file file;
 	char *path;
-	struct ent_buf reader; /* what stands behind FROM for a file */
+	struct ent_buf reader;               /* what stands behind FROM for a file */
+	struct ent_duck_overrides overrides; /* CSV only */
 	struct view *views;
 };
 
@@ -183,7 +185,9 @@ static int csv_guess(struct csv *c, const char *args, struct ent_err *err)
 		ent_buf_printf(&sql, "%s, ", guesses[i].column);
 	ent_buf_str(&sql, "CAST(SkipRows AS BIGINT), HasHeader, c.name, c.type FROM (SELECT *, unnest(Columns) AS c FROM sniff_csv(");
 	ent_duck_literal(&sql, c->source->path);
-	ent_buf_printf(&sql, "%s))", args);
+	ent_buf_str(&sql, args);
+	ent_duck_overrides_put(&c->source->overrides, &sql);
+	ent_buf_str(&sql, "))");
 	ENT_TRY(ent_buf_check(&sql, err));
 	ENT_TRY(ent_duck_stream(&c->source->duck, ent_buf_text(&sql), NULL, 0, &rows, err));
 	ENT_TRY(ent_stream_schema(&rows, &schema, err));
@@ -197,6 +201,8 @@ static int csv_reader(struct ent_source *s, const struct ent_option *options, si
 	ent_buf_str(&s->reader, "read_csv(");
 	ent_duck_literal(&s->reader, s->path);
 	int code = csv_guess(&c, args, err);
+	if (code == ENT_EDATA)
+		ent_next(err, "check the file, or say how it is written with --delim, --quote, --escape, --header, --skip or --types");
 	if (!code && !c.columns.len)
 		code = ent_fail(err, ENT_EDATA, "the CSV file has no columns");
 	ent_buf_printf(&s->reader, "%s, auto_detect = false, columns = %s})", args, ent_buf_text(&c.columns));
@@ -208,6 +214,7 @@ static int reader_make(struct ent_source *s, const struct ent_option *options, s
 {
 	ENT_CLEANUP(ent_buf_deinit) struct ent_buf args = ENT_BUF(8192);
 	ENT_TRY(ent_duck_options_put(s->file, options, n_options, &args, err));
+	ENT_TRY(ent_duck_overrides_read(options, n_options, &s->overrides, err));
 	if (s->file == ENT_DUCK_DATABASE)
 		return 0;
 	if (s->file == ENT_DUCK_CSV)
@@ -259,6 +266,7 @@ static int source_open(const struct ent_host *host, const char *url, const struc
 /* --- describing --- */
 
 struct columns { /* what DESCRIBE says, while a view is made */
+	const struct ent_duck_overrides *overrides;
 	struct ent_field *fields;
 	const char **casts;
 	size_t n, n_supported;
@@ -295,7 +303,11 @@ static int columns_take(void *arg, const struct ent_batch *b, struct ent_err *er
 		c->n++;
 		if (!f->name || !f->native)
 			return ent_nomem(err);
-		if (ent_duck_type_by_name(f->native, &f->type, &c->casts[c->n - 1], reason))
+		const struct ent_duck_override *asked = ent_duck_override_find(c->overrides, f->name);
+		bool known = ent_duck_type_by_name(f->native, &f->type, &c->casts[c->n - 1], reason);
+		if (known && asked)
+			f->type = asked->type;
+		if (known)
 			c->n_supported++;
 		else if (!(f->unsupported = ent_strdup(reason)))
 			return ent_nomem(err);
@@ -374,6 +386,8 @@ static int view_create(struct ent_source *s, const struct view *v, const struct 
 			continue;
 		ent_buf_str(&sql, first ? "" : ", ");
 		first = false;
+		if (ent_duck_override_cast(&s->overrides, c->fields[i].name, &sql))
+			continue;
 		ent_buf_str(&sql, c->casts[i] ? "CAST(" : "");
 		ent_duck_name(&sql, c->fields[i].name);
 		if (c->casts[i]) {
@@ -389,7 +403,7 @@ static int view_create(struct ent_source *s, const struct view *v, const struct 
 
 static int view_fill(struct ent_source *s, struct view *v, struct ent_err *err)
 {
-	ENT_CLEANUP(columns_deinit) struct columns c = { 0 };
+	ENT_CLEANUP(columns_deinit) struct columns c = { .overrides = &s->overrides };
 	ENT_CLEANUP(ent_buf_deinit) struct ent_buf keys = ENT_BUF(16384);
 	int code = columns_read(s, v->object, &c, err);
 	if (code == ENT_ESQL && s->file == ENT_DUCK_DATABASE) {

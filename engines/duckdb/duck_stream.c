@@ -159,7 +159,7 @@ static int work(struct run *r, struct ent_err *err)
 	for (;;) {
 		duckdb_pending_state state = duckdb_pending_execute_task(r->pending);
 		if (state == DUCKDB_PENDING_ERROR)
-			return ent_duck_fail(err, DUCKDB_ERROR_INVALID, duckdb_pending_error(r->pending), "the rows cannot be read");
+			return ent_duck_rows_fail(err, DUCKDB_ERROR_INVALID, duckdb_pending_error(r->pending));
 		if (duckdb_pending_execution_is_finished(state))
 			return 0;
 		if (cancelled(r))
@@ -177,11 +177,11 @@ static int work(struct run *r, struct ent_err *err)
 static int execute(struct run *r, struct ent_err *err)
 {
 	if (duckdb_pending_prepared_streaming(r->statement, &r->pending) != DuckDBSuccess)
-		return ent_duck_fail(err, DUCKDB_ERROR_INVALID, duckdb_pending_error(r->pending), "the rows cannot be read");
+		return ent_duck_rows_fail(err, DUCKDB_ERROR_INVALID, duckdb_pending_error(r->pending));
 	ENT_TRY(work(r, err));
 	r->has_result = true;
 	if (duckdb_execute_pending(r->pending, &r->result) != DuckDBSuccess)
-		return ent_duck_fail(err, duckdb_result_error_type(&r->result), duckdb_result_error(&r->result), "the rows cannot be read");
+		return ent_duck_rows_fail(err, duckdb_result_error_type(&r->result), duckdb_result_error(&r->result));
 	r->options = duckdb_result_get_arrow_options(&r->result);
 	return 0;
 }
@@ -194,7 +194,7 @@ static int run_next(void *self, struct ArrowArray *ret, struct ent_err *err)
 	duckdb_data_chunk chunk = duckdb_fetch_chunk(r->result);
 	if (!chunk) {
 		const char *why = duckdb_result_error(&r->result);
-		return why && why[0] ? ent_duck_fail(err, duckdb_result_error_type(&r->result), why, "the rows cannot be read") : 0;
+		return why && why[0] ? ent_duck_rows_fail(err, duckdb_result_error_type(&r->result), why) : 0;
 	}
 	duckdb_error_data bad = duckdb_data_chunk_to_arrow(r->options, chunk, ret);
 	duckdb_destroy_data_chunk(&chunk);

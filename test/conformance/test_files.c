@@ -89,6 +89,7 @@ static void files_make(void)
 	file_write("bad.json", "{\"a\": 1, ");
 	file_write("none.csv", "");
 	file_write("quote.csv", "it's,\"a'': {\",id\n1,2,3\n");
+	file_write("cost.csv", "id,cost,day\n1,12.5,2024-01-01\n2,,2024-01-02\n3,-99999.99,2024-01-03\n");
 	file_write("na.csv", "id;amount;day;name\n1;1,5;31.12.2023;NA\n2;NA;NA;\"NA\"\n3;;01.01.2024;\"\"\n");
 	file_write("late.csv", "id,v\n");
 	FILE *f = fopen(path("late.csv"), "ab");
@@ -185,6 +186,54 @@ static void test_options(const struct ent_connector *c)
 	OK_INT(suite_open_describe(c, path("na.csv"), "", text, 2, &e), 0, "all as text %s", e.why);
 	OK_INT(suite_open_describe(c, path("t.xlsx"), "", NULL, 0, &e), ENT_EUSAGE, "unknown kind: %s", e.what);
 	OK_INT(suite_open_describe(c, path("t.csv"), "x", NULL, 0, &e), ENT_EUSAGE, "a file has no object: %s", e.what);
+}
+
+static void test_types(const struct ent_connector *c)
+{
+	struct ent_host host = suite_host();
+	struct ent_source *src = NULL;
+	struct ent_err e = ENT_ERR_INIT;
+	const char *const columns[] = { "id", "cost", "day" };
+	const struct ent_option asked[] = { { "types", "id=integer,cost=DECIMAL(7,2),day=text" } };
+	ENT_STREAM_AUTO stream = { 0 };
+	ENT_SCHEMA_AUTO schema = { 0 };
+	ENT_ARRAY_AUTO a = { 0 };
+	ENT_BATCH_AUTO b = { 0 };
+	OK(!c->open(&host, path("cost.csv"), asked, 1, &src, &e) && !c->scan(src, "", columns, 3, &stream, &e), "types: %s %s", e.what, e.why);
+	if (stream.release && !ent_stream_schema(&stream, &schema, &e) && !ent_stream_next(&stream, &a, &e) &&
+	    OK(!ent_batch_open(&schema, &a, &b, &e), "%s", e.what)) {
+		OK(b.columns[0].type.id == ENT_T_INT32 && b.columns[1].type.id == ENT_T_DECIMAL && b.columns[2].type.id == ENT_T_TEXT,
+		   "types: as asked");
+		OK(ent_view_int(&b.columns[1], 0) == 1250 && ent_view_null(&b.columns[1], 1) && ent_view_int(&b.columns[1], 2) == -9999999,
+		   "types: exact decimals");
+	}
+	c->close(src);
+	static const struct {
+		const char *file, *types;
+		int code;
+	} wrong[] = { { "cost.csv", "cost=decimal(7,1)", ENT_EDATA }, { "cost.csv", "cost=decimal(4,2)", ENT_EDATA },
+		      { "cost.csv", "day=integer", ENT_EDATA },       { "cost.csv", "cost=decimal(20,2)", ENT_EUSAGE },
+		      { "cost.csv", "cost=money", ENT_EUSAGE },       { "cost.csv", "cost", ENT_EUSAGE },
+		      { "cost.csv", "id=int,id=int", ENT_EUSAGE },    { "t.parquet", "id=int", ENT_EUSAGE } };
+	for (size_t i = 0; i < ENT_COUNT(wrong); i++) {
+		const struct ent_option o[] = { { "types", wrong[i].types } };
+		const char *const one[] = { "cost", "day" };
+		ENT_STREAM_AUTO rows = { 0 };
+		ENT_ARRAY_AUTO got = { 0 };
+		int code = c->open(&host, path(wrong[i].file), o, 1, &src, &e);
+		if (!code)
+			code = c->scan(src, "", one, 2, &rows, &e);
+		if (!code)
+			code = ent_stream_next(&rows, &got, &e);
+		OK_INT(code, wrong[i].code, "types %s: %s (%s)", wrong[i].types, e.what, e.why);
+		OK(!strstr(e.why, "2024-01-01") && !strstr(e.why, "99999"), "and no value is shown");
+		ent_stream_release(&rows);
+		c->close(src);
+		src = NULL;
+	}
+	const struct ent_option nobody[] = { { "types", "nosuch=int" } };
+	OK(suite_open_describe(c, path("cost.csv"), "", nobody, 1, &e) != 0 && strstr(e.why, "nosuch"), "types: an unknown column is named: %s",
+	   e.why);
 }
 
 /* Everything a statement could reach for besides the registered file. */
@@ -329,6 +378,7 @@ int main(int argc, char **argv)
 	if (c && en) {
 		suites_run(c);
 		test_options(c);
+		test_types(c);
 		test_lock(c);
 		test_version(c);
 		test_engine(en, c);
@@ -336,9 +386,9 @@ int main(int argc, char **argv)
 	}
 	char rm[300];
 	static const char *const names[] = {
-		"store.db", "t.csv",   "t.parquet", "t.json",      "empty.parquet", "hidden.parquet", "injection' AS x; --.csv",
-		"head.csv", "bad.csv", "quote.csv", "bad.parquet", "bad.json",      "none.csv",       "na.csv",
-		"late.csv"
+		"store.db", "t.csv",   "t.parquet", "t.json",   "empty.parquet", "hidden.parquet", "injection' AS x; --.csv",
+		"head.csv", "bad.csv", "quote.csv", "cost.csv", "bad.parquet",   "bad.json",       "none.csv",
+		"na.csv",   "late.csv"
 	};
 	for (size_t i = 0; i < ENT_COUNT(names); i++) {
 		snprintf(rm, sizeof rm, "%s/%s", folder, names[i]);

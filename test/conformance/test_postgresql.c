@@ -75,6 +75,7 @@ static void expect_error(const struct ent_connector *c, const char *sql, int cod
 	ENT_CLEANUP(ent_buf_deinit) struct ent_buf out = ENT_BUF(1 << 20);
 	OK_INT(suite_query_text(c, url(""), "t", sql, NULL, 0, &out, &e), code, "%s: %s %s", sql, e.what, e.why);
 	OK_STR(e.sqlstate, state);
+	OK(!strstr(e.why, "plain"), "and no value is shown");
 }
 
 static void test_kinds(const struct ent_connector *c)
@@ -109,6 +110,7 @@ static void test_states(const struct ent_connector *c)
 	expect_query(c, "t", "SELECT MIN(\"Text \"\"q\"\"\") FROM @ AS t WHERE id IN (1, 4)", "plain");
 	expect_query(c, "many", "SELECT COUNT(*), SUM(v) FROM @ AS t", "200000,140000700000");
 	expect_error(c, "SELECT 1 / CAST(0 AS int)", ENT_EDATA, "22012");
+	expect_error(c, "SELECT CAST(\"Text \"\"q\"\"\" AS int) FROM @ AS t WHERE id = 1", ENT_EDATA, "22P02");
 	expect_error(c, "SELECT nothing FROM @ AS t", ENT_ESQL, "42703");
 	expect_error(c, "SELECT 1; SELECT 2", ENT_ESQL, "42601");
 	expect_error(c, "SELECT '{}'::json", ENT_EUNSUPPORTED, "");
