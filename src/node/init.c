@@ -2,6 +2,7 @@
  * without it is none, so a crash in the middle leaves nothing that pretends to be one. */
 #include "node/core.h"
 
+#define MARK_PATH "init.begun" /* there while init is at work: what it left may be made anew */
 #define LISTEN_DEFAULT "127.0.0.1:7100"
 
 static int set_text(struct ent_conf *conf, const json_t *args, const char *key, struct ent_err *err)
@@ -83,10 +84,20 @@ static int make_ledger(const struct ent_node_env *env, const struct ent_card *ca
 	return 0;
 }
 
+/* A ledger without configuration is what a crash in the middle of init left, if the mark of that is there; otherwise somebody lost a file. */
 static int fresh(const struct ent_node_env *env, struct ent_err *err)
 {
-	if (!ent_fs_exists(env->fs, ENT_CONF_PATH))
-		return 0;
+	bool begun = ent_fs_exists(env->fs, MARK_PATH), ledger = ent_fs_exists(env->fs, "ledger/signed");
+	if (!ent_fs_exists(env->fs, ENT_CONF_PATH)) {
+		if (!ledger)
+			return begun ? 0 : ent_fs_replace(env->fs, MARK_PATH, ent_bytes("", 0), 0600, err);
+		if (begun) {
+			ENT_TRY(env->fs->ops->remove(env->fs, "ledger/signed", err));
+			return env->fs->ops->sync_dir(env->fs, "ledger", err);
+		}
+		ent_fail(err, ENT_ECONFIG, "there is a ledger in this folder, but no " ENT_CONF_PATH);
+		return ent_next(err, "restore " ENT_CONF_PATH " from a backup, or choose another folder with -C HOME"), ENT_ECONFIG;
+	}
 	ent_fail(err, ENT_ECONFIG, "this folder is the home of a node already");
 	return ent_next(err, "choose another with -C HOME"), ENT_ECONFIG;
 }
@@ -110,6 +121,7 @@ static int write_home(const struct ent_node_env *env, const struct ent_conf *con
 	ent_conf_print(conf, &file);
 	ENT_TRY(ent_buf_check(&file, err));
 	ENT_TRY(ent_fs_replace(env->fs, ENT_CONF_PATH, ent_buf_bytes(&file), 0600, err));
+	(void)env->fs->ops->remove(env->fs, MARK_PATH, NULL);
 	ent_fingerprint(card.keys[ENT_KEY_SIGN], words);
 	ent_keyid(card.keys[ENT_KEY_SIGN], id);
 	ent_hex(hex, id, 32);

@@ -446,6 +446,8 @@ static void tick_live(struct ent_node *n, struct ent_job *j, uint64_t now)
 		beat(n, j);
 	if (j->mine && now - j->sent_ms >= ENT_JOB_RESEND_MS)
 		ent_job_propose(n, j);
+	if ((j->sm.at == ENT_JOB_PROPOSED || j->sm.at == ENT_JOB_RUNNING) && now - j->ready_ms >= ENT_JOB_RESEND_MS)
+		ent_job_send_ready(n, j, NULL); /* a link may have been down when we said it first */
 	for (size_t i = 0; i < j->n_party; i++)
 		if (waits_for(j, &j->party[i]) && now - j->party[i].heard_ms > ENT_JOB_DEAD_MS) {
 			dead_peer(n, j, j->party[i].org);

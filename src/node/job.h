@@ -73,7 +73,7 @@ struct ent_job {
 	bool runner_ok;   /* it ended well in this attempt */
 	bool finish_told; /* the requester said done */
 	bool opened;
-	uint64_t sent_ms, beat_ms, progress_ms, ended_ms, facts_ms;
+	uint64_t sent_ms, ready_ms, beat_ms, progress_ms, ended_ms, facts_ms;
 	uint64_t done, total;
 	char phase[80];
 	uint64_t seen; /* counts what a watcher may want to know */

@@ -43,6 +43,7 @@ void ent_job_send_ready(struct ent_node *n, struct ent_job *j, const char *org)
 	json_object_set_new(msg, "plan", json_string(plan));
 	json_object_set_new(msg, "decision", json_string(decision));
 	if (!org) {
+		j->ready_ms = ent_node_mono(n);
 		ent_job_send_all(n, j, msg);
 		return;
 	}
