@@ -199,9 +199,8 @@ static void web_run(void *arg)
 		web_done(&c->sink, &stopping);
 }
 
-static void on_request(void *self, const struct ent_http_request *request, struct ent_http_answer *answer)
+static void handle(struct server *s, const struct ent_http_request *request, struct ent_http_answer *answer)
 {
-	struct server *s = self;
 	struct web_call c = { .sink = { web_done },
 			      .server = s,
 			      .request = request,
@@ -216,6 +215,17 @@ static void on_request(void *self, const struct ent_http_request *request, struc
 	while (!c.done)
 		pthread_cond_wait(&c.answered, &c.lock);
 	pthread_mutex_unlock(&c.lock);
+}
+
+static void on_local(void *self, const struct ent_http_request *request, struct ent_http_answer *answer) { handle(self, request, answer); }
+
+/* The open port serves the ledger and witnesses; the API is for whoever may open the local socket, not for every user of this machine. */
+static void on_open(void *self, const struct ent_http_request *request, struct ent_http_answer *answer)
+{
+	if (!strncmp(request->url, "/v1/", 4))
+		answer->status = 404;
+	else
+		handle(self, request, answer);
 }
 
 static int post_to_node(void *arg, void (*fn)(void *arg), void *fn_arg) { return ent_queue_post(((struct server *)arg)->queue, fn, fn_arg); }
@@ -270,10 +280,10 @@ static int start_web(struct server *s, struct ent_err *err)
 	char socket_path[4200];
 	snprintf(socket_path, sizeof socket_path, "%s/node.sock", s->home);
 	struct ent_web_options o = {
-		.listen = ent_node_conf(s->node, "http"), .trust_loopback = true, .body_bytes_max = 1 << 20, .handler = { s, on_request }
+		.listen = ent_node_conf(s->node, "http"), .trust_loopback = true, .body_bytes_max = 1 << 20, .handler = { s, on_open }
 	};
 	ENT_TRY(ent_web_server_new(&o, &s->open_web, err));
-	struct ent_web_options local = { .socket_path = socket_path, .handler = { s, on_request } };
+	struct ent_web_options local = { .socket_path = socket_path, .handler = { s, on_local } };
 	return ent_web_server_new(&local, &s->local_web, err);
 }
 

@@ -71,6 +71,15 @@ static int propose_new(struct ent_node *n, struct ent_member *m, const json_t *m
 	return 0;
 }
 
+#define LIVE_MAX 64
+
+static int check_room(const struct ent_node *n, struct ent_err *err)
+{
+	unsigned queued, running;
+	ent_jobs_count(n, &queued, &running);
+	return queued < LIVE_MAX ? 0 : ent_fail(err, ENT_EAGAIN, "%s has %u questions waiting", n->card.org, queued);
+}
+
 /* A job that ended here is never taken up again, whatever the requester says: its attempts count per life of the job. */
 static bool ended_before(struct ent_node *n, const char *id, struct ent_err *err)
 {
@@ -214,6 +223,8 @@ static void on_propose(struct ent_node *n, struct ent_member *m, const char *id,
 		return;
 	}
 	int r = ended_before(n, id, &err) ? ent_fail(&err, ENT_EPEER, "%s was restarted while this question was open", n->card.org) : 0;
+	if (!r)
+		r = check_room(n, &err);
 	if (!r)
 		r = propose_new(n, m, msg, attempt, &j, &err);
 	if (!r && strcmp(j->id, id) != 0)
