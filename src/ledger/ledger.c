@@ -48,6 +48,17 @@ void ent_ledger_free(struct ent_ledger *l)
 	free(l);
 }
 
+/* Only a file that is surely missing makes room for a new ledger; any other trouble is an error. */
+static int is_there(const struct ent_ledger_config *config, bool *ret, struct ent_err *err)
+{
+	ENT_CLEANUP(ent_file_closep) struct ent_file *f = NULL;
+	char path[300];
+	snprintf(path, sizeof path, "%.200s/signed", config->dir);
+	int code = config->fs->ops->open(config->fs, path, ENT_OPEN_READ, 0, &f, err);
+	*ret = !code;
+	return code == ENT_ENOTFOUND ? 0 : code;
+}
+
 /* Tiles over the full segments come from disk; the last segment's leaves are added while it is replayed. */
 struct opening {
 	struct ent_ledger *l;
@@ -76,11 +87,11 @@ int ent_ledger_open(const struct ent_ledger_config *config, struct ent_ledger **
 {
 	ENT_CLEANUP(freep) struct ent_ledger *l = make(config);
 	struct opening o = { .l = l };
-	char path[300];
+	bool there;
 	if (!l)
 		return ent_nomem(err);
-	snprintf(path, sizeof path, "%.200s/signed", config->dir);
-	if (!ent_fs_exists(config->fs, path))
+	ENT_TRY(is_there(config, &there, err));
+	if (!there)
 		return ent_fail(err, ENT_ENOTFOUND, "no ledger in %s", config->dir);
 	ENT_TRY(ent_segments_open(&l->segments, config->fs, config->dir, replay_entry, &o, err));
 	ENT_TRY(start_tiles(&o, ent_segments_size(&l->segments), err));
@@ -95,11 +106,11 @@ int ent_ledger_create(const struct ent_ledger_config *config, struct ent_bytes c
 	ENT_CLEANUP(freep) struct ent_ledger *l = make(config);
 	ENT_JSON_AUTO envelope = NULL;
 	ENT_JSON_AUTO fields = NULL;
-	char path[300];
+	bool there;
 	if (!l)
 		return ent_nomem(err);
-	snprintf(path, sizeof path, "%.200s/signed", config->dir);
-	if (ent_fs_exists(config->fs, path)) /* without it nothing was ever acknowledged: leftovers of a create that did not finish */
+	ENT_TRY(is_there(config, &there, err));
+	if (there) /* without it nothing was ever acknowledged: leftovers of a create that did not finish */
 		return ent_fail(err, ENT_EDATA, "there is a ledger in %s already", config->dir);
 	ENT_TRY(ent_json_parse_canonical(card, ENT_DSSE_BYTES_MAX, &envelope, err));
 	fields = json_pack("{s:O}", "card", envelope);

@@ -1,5 +1,7 @@
 #include "ledger/note.h"
 
+#include <stdio.h>
+
 #include "crypto/hash.h"
 #include "crypto/sign.h"
 
@@ -181,10 +183,11 @@ void ent_checkpoint_body(const struct ent_checkpoint *c, struct ent_buf *ret)
 
 void ent_checkpoint_hash(const struct ent_checkpoint *c, uint8_t ret[ENT_HASH_BYTES])
 {
-	ENT_CLEANUP(ent_buf_deinit) struct ent_buf body = ENT_BUF(512);
-	ent_checkpoint_body(c, &body);
-	ENT_ASSERT(!body.code);
-	ent_sha256(body.data, body.len, ret);
+	char size[32], root[ENT_BASE64_LEN(ENT_HASH_BYTES) + 1];
+	snprintf(size, sizeof size, "\n%llu\n", (unsigned long long)c->size);
+	ent_base64(root, c->root.b, ENT_HASH_BYTES);
+	struct ent_bytes body[] = { ent_bytes_str(c->origin), ent_bytes_str(size), ent_bytes_str(root), ent_bytes("\n", 1) };
+	ent_sha256v(body, 4, ret);
 }
 
 /* The next line without its newline; false at the end. */

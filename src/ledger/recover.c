@@ -36,8 +36,8 @@ static int last_block(struct ent_ledger *l, uint64_t end, uint64_t *ret_number, 
 	for (uint64_t i = end; i-- > 0;) {
 		ent_buf_reset(&bytes);
 		ENT_TRY(ent_segments_read(&l->segments, i, &bytes, err));
-		if (is_type(ent_buf_bytes(&bytes), ENT_ENTRY_BLOCK) && !block_number(l, i, ret_number, NULL))
-			return 0;
+		if (is_type(ent_buf_bytes(&bytes), ENT_ENTRY_BLOCK)) /* payloads are base64: only a block's own type can read so */
+			return block_number(l, i, ret_number, err);
 	}
 	return ent_fail(err, ENT_EVERIFY, "the ledger has no block");
 }

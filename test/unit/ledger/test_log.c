@@ -166,6 +166,9 @@ static void test_reopen(struct kit_org *o, struct ent_fs *fs, struct ent_ledger 
 	OK_INT(ent_ledger_signed(*l)->size, size);
 	struct ent_ledger *second = NULL;
 	OK_INT(ent_ledger_create(&o->config, ent_buf_bytes(&o->card_bytes), &second, NULL), ENT_EDATA, "a second ledger in one place");
+	simfs_fail(fs, SIMFS_OPEN, 1, ENT_EIO);
+	OK_INT(ent_ledger_create(&o->config, ent_buf_bytes(&o->card_bytes), &second, NULL), ENT_EIO, "not even when the first cannot be seen");
+	OK(kit_add(o, *l, "still here") != UINT64_MAX && !ent_ledger_publish(*l, NULL));
 }
 
 static void test_rollback(struct kit_org *o, struct ent_fs *fs, struct ent_ledger **l)
