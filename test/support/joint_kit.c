@@ -48,7 +48,8 @@ void jk_close(struct jk *k)
 		k->engine->close(k->sessions[i]);
 	k->engine->close(k->oracle);
 	ent_arena_free(k->arena);
-	memset(k, 0, sizeof *k);
+	k->arena = NULL;
+	k->n_orgs = 0;
 }
 
 static int org_index(struct jk *k, const char *org, size_t *ret, struct ent_err *err)
