@@ -16,11 +16,13 @@ struct ent_run {
 	bool opened;
 	struct ent_frame_layout *ret_open; /* dry: where the shape of the output goes */
 	struct ent_mpc *mpc;
-	struct ent_buf sealed[ENT_SOURCES_MAX]; /* requester: label tables received, per source */
+	struct ent_bits totals[ENT_SQL_RELS_MAX], dropped; /* one row: distinct rows of each protected relation in all; a group was dropped */
+	struct ent_buf sealed[ENT_SOURCES_MAX];            /* requester: label tables received, per source */
 	struct ent_joint_result *result;
 };
 
 /* Sealed label tables: ENT_LABEL_ROW bytes per row: id16, ciphertext of (be16 length, text, zeros), tag. */
+#define ENT_LABEL_PLANES 192u /* of a label table beside the code: key, hash */
 #define ENT_LABEL_TEXT 256u
 #define ENT_LABEL_ROW (16u + ENT_LABEL_TEXT + 16u)
 
@@ -54,12 +56,17 @@ int ent_joint_mpc(struct ent_run *r, struct ent_err *err);
 int ent_joint_send_outside(struct ent_run *r, size_t source, struct ent_link *const links[3], struct ent_err *err);
 int ent_joint_load(struct ent_run *r, uint16_t rel, struct ent_frame *ret, struct ent_err *err);
 int ent_joint_join(struct ent_run *r, const struct ent_jjoin *j, struct ent_frame *frame, struct ent_frame *rel, struct ent_err *err);
-/* Looks the label key of every row up: part code -> part key (128 planes, zero where there is none). */
-int ent_joint_lookup(struct ent_run *r, size_t leaf, struct ent_frame *f, unsigned code, unsigned null, unsigned key, struct ent_err *err);
+/* Looks the label of every row up: part code -> parts key (128 planes) and hash (64), zero where there is none. */
+int ent_joint_lookup(struct ent_run *r, size_t leaf, struct ent_frame *f, unsigned code, unsigned null, unsigned key, unsigned hash,
+		     struct ent_err *err);
 int ent_joint_project(struct ent_run *r, struct ent_frame *f, struct ent_err *err);
 int ent_joint_group(struct ent_run *r, struct ent_frame *f, struct ent_err *err);
 int ent_joint_output(struct ent_run *r, struct ent_frame *f, struct ent_err *err);
 int ent_joint_before_open(struct ent_run *r, struct ent_err *err);
+
+/* guard.c, rule 7: compares with earlier jobs, drops cells or refuses, and leaves this job's own record. f: released groups with label codes. */
+int ent_joint_guard(struct ent_run *r, struct ent_frame *f, struct ent_err *err);
+#define ENT_PART_LABEL_CODE(i) ENT_PART_VALUE(i) /* of a released text label: its hash under a key that stays */
 
 /* the requester */
 struct ent_cell {
@@ -75,6 +82,8 @@ struct ent_opened {             /* what came out of MPC, in the clear */
 unsigned ent_joint_open_planes(const struct ent_joint_plan *p);
 /* planes: what opened, laid out as plan->open says; rows 0 is fine. */
 int ent_joint_decode(struct ent_run *r, const uint64_t *planes, size_t rows, struct ent_opened *ret, struct ent_err *err);
+int ent_joint_requester_party(const struct ent_joint_plan *p);                                         /* -1: outside the trio */
+int ent_joint_tell_rows(struct ent_run *r, uint64_t rows, struct ent_link **ret, struct ent_err *err); /* UINT64_MAX: the guard refused */
 int ent_joint_labels_send(struct ent_run *r, struct ent_err *err);
 int ent_joint_labels_receive(struct ent_run *r, struct ent_err *err);
 int ent_joint_receive(struct ent_run *r, struct ent_err *err); /* requester outside the trio */
@@ -89,6 +98,7 @@ struct ent_one_rows {
 	size_t rows, columns; /* labels, conditions from 1, arguments, row ids of protected relations */
 	const struct ent_cell *cells;
 };
-int ent_one_aggregate(struct ent_arena *arena, const struct ent_joint_plan *p, const struct ent_one_rows *rows, struct ent_opened *ret, struct ent_err *err);
+int ent_one_aggregate(struct ent_arena *arena, const struct ent_joint_plan *p, const struct ent_one_rows *rows, struct ent_opened *ret,
+		      struct ent_err *err);
 int ent_joint_run_one(struct ent_run *r, struct ent_err *err);
 #endif

@@ -79,7 +79,7 @@ static int load_tables(struct ent_run *r, size_t source, struct ent_err *err)
 	const struct ent_joint_plan *p = r->p;
 	const struct ent_jsource *s = &p->sources[source];
 	for (size_t i = 0; i < p->n_leaves; i++) {
-		struct ent_plain shape = { .rows = ent_joint_table_rows(p, s, i), .planes = p->leaves[i].enc.bits + 128 };
+		struct ent_plain shape = { .rows = ent_joint_table_rows(p, s, i), .planes = p->leaves[i].enc.bits + ENT_LABEL_PLANES };
 		ENT_ROWS_AUTO rows = { 0 };
 		ENT_FRAME_AUTO f = { 0 };
 		if (!shape.rows)
@@ -87,7 +87,9 @@ static int load_tables(struct ent_run *r, size_t source, struct ent_err *err)
 		if (r->locals && r->locals[source].tables)
 			shape = r->locals[source].tables[i];
 		ENT_TRY(input(r, source, i + 1, &shape, &rows, err));
-		struct ent_frame_layout l = { .ids = { ENT_PART_TEMP(0), ENT_PART_TEMP(1) }, .planes = { p->leaves[i].enc.bits, 128 }, .n = 2 };
+		struct ent_frame_layout l = { .ids = { ENT_PART_TEMP(0), ENT_PART_TEMP(1) },
+					      .planes = { p->leaves[i].enc.bits, ENT_LABEL_PLANES },
+					      .n = 2 };
 		ent_frame_unpack(&f, &l, &rows);
 		if (r->label_tables[i].rows) {
 			ENT_TRY(ent_frame_append(&r->x, &r->label_tables[i], &f, err));
@@ -343,7 +345,25 @@ static int dup_table(struct ent_run *r, size_t leaf, struct ent_frame *ret, stru
 	return 0;
 }
 
-int ent_joint_lookup(struct ent_run *r, size_t leaf, struct ent_frame *f, unsigned code, unsigned null, unsigned key, struct ent_err *err)
+static int split_label(struct ent_run *r, struct ent_frame *f, unsigned null, unsigned key, unsigned hash, struct ent_err *err)
+{
+	const struct ent_bits *label = &f->part[ENT_PART_TEMP(1)];
+	struct ent_bits low = ent_sx_view(label, 0, 128), high = ent_sx_view(label, 128, 64), a = { 0 }, b = { 0 };
+	ENT_TRY(ent_sx_dup(&r->x, &low, &a, err));
+	ent_frame_put(f, key, &a);
+	ENT_TRY(ent_sx_dup(&r->x, &high, &b, err));
+	ent_frame_put(f, hash, &b);
+	ent_frame_drop(f, ENT_PART_TEMP(1));
+	if (!ent_frame_has(f, null))
+		return 0;
+	ENT_BITS_AUTO known = { 0 };
+	ENT_TRY(ent_sx_not(&r->x, &f->part[null], &known, err));
+	ENT_TRY(and_part(r, f, hash, &known, err));
+	return and_part(r, f, key, &known, err);
+}
+
+int ent_joint_lookup(struct ent_run *r, size_t leaf, struct ent_frame *f, unsigned code, unsigned null, unsigned key, unsigned hash,
+		     struct ent_err *err)
 {
 	ENT_FRAME_AUTO table = { 0 };
 	struct ent_bits side = { 0 }, own = { 0 };
@@ -358,12 +378,5 @@ int ent_joint_lookup(struct ent_run *r, size_t leaf, struct ent_frame *f, unsign
 	*f = table;
 	memset(&table, 0, sizeof table);
 	ENT_TRY(lookup_sorted(r, f, rows, err));
-	ENT_TRY(ent_sx_dup(&r->x, &f->part[ENT_PART_TEMP(1)], &own, err));
-	ent_frame_drop(f, ENT_PART_TEMP(1));
-	ent_frame_put(f, key, &own);
-	if (!ent_frame_has(f, null))
-		return 0;
-	ENT_BITS_AUTO known = { 0 };
-	ENT_TRY(ent_sx_not(&r->x, &f->part[null], &known, err));
-	return and_part(r, f, key, &known, err);
+	return split_label(r, f, null, key, hash, err);
 }

@@ -110,15 +110,22 @@ static int random_order(const struct ent_label_job *job, size_t *order, struct e
 	return 0;
 }
 
+/* Hash of a text that is the same in every job, so that the differencing guard can compare labels. Only shares of it travel. */
+static uint64_t lasting_hash(struct ent_bytes text)
+{
+	static const uint8_t key[16] = "entente label id";
+	return ent_siphash(key, text.data ? text.data : (const uint8_t *)"", text.len);
+}
+
 int ent_texts_seal(struct ent_texts *t, const struct ent_label_job *job, uint64_t *ret_planes, struct ent_buf *sealed, struct ent_err *err)
 {
 	size_t n, rows = job->rows;
 	struct ent_text_at *firsts = ENT_NEWS(job->arena, rows, struct ent_text_at);
 	uint64_t *codes = ENT_NEWS(job->arena, rows, uint64_t), *low = ENT_NEWS(job->arena, rows, uint64_t),
-		 *high = ENT_NEWS(job->arena, rows, uint64_t);
+		 *high = ENT_NEWS(job->arena, rows, uint64_t), *hash = ENT_NEWS(job->arena, rows, uint64_t);
 	size_t *order = ENT_NEWS(job->arena, rows, size_t);
 	uint8_t *out = ent_buf_space(sealed, rows * ENT_LABEL_ROW);
-	if (!firsts || !codes || !low || !high || !order || !out)
+	if (!firsts || !codes || !low || !high || !hash || !order || !out)
 		return ent_nomem(err);
 	ENT_TRY(give_codes(t, job, firsts, codes, &n, err));
 	ENT_TRY(random_order(job, order, err));
@@ -132,12 +139,14 @@ int ent_texts_seal(struct ent_texts *t, const struct ent_label_job *job, uint64_
 		else if (i >= n)
 			ENT_TRY(job->random->fill(job->random, &codes[i], sizeof codes[i], err));
 		struct ent_bytes text = i < n ? ent_bytes(t->bytes.data + firsts[i].offset, firsts[i].len) : ent_bytes(NULL, 0);
+		hash[i] = i < n ? lasting_hash(text) : 0;
 		ENT_TRY(seal_row(job, key, text, out + order[i] * ENT_LABEL_ROW, err));
 	}
 	size_t words = ent_words(rows);
 	ent_planes_from_words(codes, rows, job->code_bits, ret_planes);
 	ent_planes_from_words(low, rows, 64, ret_planes + job->code_bits * words);
 	ent_planes_from_words(high, rows, 64, ret_planes + (job->code_bits + 64) * words);
+	ent_planes_from_words(hash, rows, 64, ret_planes + (job->code_bits + 128) * words);
 	return 0;
 }
 

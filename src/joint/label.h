@@ -19,13 +19,14 @@ struct ent_label_job {
 	size_t rows;             /* of the table, public */
 	unsigned code_bits;      /* 64: codes are hashes (several owners), else ranks */
 	const char *table;       /* for messages */
-	uint64_t *values;        /* out: code of every row that has a text */
+	const char *org;
+	uint64_t *values; /* out: code of every row that has a text */
 	struct ent_arena *arena;
 };
 
 void ent_texts_deinit(struct ent_texts *t);
 int ent_texts_put(struct ent_texts *t, size_t row, struct ent_bytes text, struct ent_err *err);
-/* Gives every row its code, fills planes (code_bits + 128) of the table and appends its sealed rows in random order.
+/* Gives every row its code, fills planes (code_bits, key 128, hash 64) of the table and appends its sealed rows in random order.
  * ENT_EDATA: more distinct texts than published, or one too long. */
 int ent_texts_seal(struct ent_texts *t, const struct ent_label_job *job, uint64_t *ret_planes, struct ent_buf *sealed, struct ent_err *err);
 /* Finds and opens the row that key belongs to. ENT_EPEER when no row fits. */

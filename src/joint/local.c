@@ -408,7 +408,7 @@ static int seal_labels(struct ingest *g, struct ent_err *err)
 		size_t rows = ent_joint_table_rows(p, g->s, i);
 		if (!rows)
 			continue;
-		unsigned planes = p->leaves[i].enc.bits + 128;
+		unsigned planes = p->leaves[i].enc.bits + ENT_LABEL_PLANES;
 		uint64_t *bits = new_words(l, planes * ent_words(rows));
 		if (!bits)
 			return ent_nomem(err);

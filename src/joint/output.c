@@ -75,12 +75,14 @@ static int look_up_labels(struct ent_run *r, struct ent_frame *f, struct ent_err
 	const struct ent_joint_plan *p = r->p;
 	for (size_t i = 0; i < p->n_labels; i++)
 		if (p->labels[i].enc.kind == ENT_ENC_CODE)
-			ENT_TRY(ent_joint_lookup(r, (size_t)p->labels[i].leaf, f, ENT_PART_LABEL(i), ENT_PART_LABEL_NULL(i), ENT_PART_LABEL(i), err));
+			ENT_TRY(ent_joint_lookup(r, (size_t)p->labels[i].leaf, f, ENT_PART_LABEL(i), ENT_PART_LABEL_NULL(i), ENT_PART_LABEL(i),
+						 ENT_PART_LABEL_CODE(i), err));
 	for (size_t i = 0; i < p->n_aggs; i++) {
 		struct ent_bits t = { 0 };
 		if (p->aggs[i].leaf < 0 || !ent_frame_has(f, ENT_PART_ARG(i)))
 			continue;
-		ENT_TRY(ent_joint_lookup(r, (size_t)p->aggs[i].leaf, f, ENT_PART_ARG(i), ENT_PARTS_MAX - 1, ENT_PART_ARG(i), err));
+		ENT_TRY(ent_joint_lookup(r, (size_t)p->aggs[i].leaf, f, ENT_PART_ARG(i), ENT_PARTS_MAX - 1, ENT_PART_ARG(i), ENT_PART_TEMP(2), err));
+		ent_frame_drop(f, ENT_PART_TEMP(2));
 		if (!ent_frame_has(f, ENT_PART_COND(i)))
 			continue;
 		ENT_TRY(ent_sx_and(&r->x, &f->part[ENT_PART_ARG(i)], &f->part[ENT_PART_COND(i)], &t, err));
@@ -97,7 +99,7 @@ static int announce(struct ent_run *r, const struct ent_rows *rows, struct ent_e
 	return r->env->before_output ? r->env->before_output(r->env->self, component, err) : 0;
 }
 
-static int tell_rows(struct ent_run *r, size_t rows, struct ent_link **ret, struct ent_err *err)
+int ent_joint_tell_rows(struct ent_run *r, uint64_t rows, struct ent_link **ret, struct ent_err *err)
 {
 	uint8_t count[8];
 	struct ent_buf b = ENT_BUF(8);
@@ -117,7 +119,7 @@ static int open_live(struct ent_run *r, const struct ent_rows *rows, int to, str
 	if (rows->rows && to != r->party)
 		ENT_TRY(announce(r, rows, err));
 	if (to < 0) {
-		ENT_TRY(tell_rows(r, rows->rows, &link, err));
+		ENT_TRY(ent_joint_tell_rows(r, rows->rows, &link, err));
 		return rows->rows ? ent_mpc_open_rows_outside(r->mpc, result_rows, link, rows, err) : 0;
 	}
 	if (to == r->party && !(planes = ent_alloc(rows->bits.planes * ent_words(rows->rows) + 1, 8)))
@@ -130,7 +132,7 @@ static int open_live(struct ent_run *r, const struct ent_rows *rows, int to, str
 	return ent_joint_finish(r->arena, r->p, &o, r->result, err);
 }
 
-static int requester_party(const struct ent_joint_plan *p)
+int ent_joint_requester_party(const struct ent_joint_plan *p)
 {
 	for (int i = 0; i < 3; i++)
 		if (!strcmp(p->in.trio[i], p->in.requester))
@@ -142,9 +144,13 @@ int ent_joint_output(struct ent_run *r, struct ent_frame *f, struct ent_err *err
 {
 	struct ent_frame_layout l = { .n = 0 };
 	ENT_ROWS_AUTO rows = { 0 };
-	int to = requester_party(r->p);
+	int to = ent_joint_requester_party(r->p);
 	if (f->rows) {
 		ENT_TRY(look_up_labels(r, f, err));
+		ENT_TRY(ent_joint_guard(r, f, err));
+		ent_frame_drop_range(f, 0, ENT_PART_LABEL(0)); /* what only the guard needed */
+	}
+	if (f->rows) {
 		struct ent_rows packed = { 0 };
 		ENT_TRY(ent_frame_pack(&r->x, f, NULL, 0, &l, &packed, err));
 		rows = packed;
@@ -171,6 +177,8 @@ int ent_joint_receive(struct ent_run *r, struct ent_err *err)
 		ENT_TRY(links[i]->ops->recv(links[i], count, sizeof count, err));
 		struct ent_reader reader = ent_reader(ent_bytes(count, sizeof count));
 		uint64_t n = ent_read_be64(&reader);
+		if (n == UINT64_MAX)
+			return ent_fail(err, ENT_EDENIED, "the answer would differ too little from that of an earlier job");
 		if (n > r->p->rows || (i && n != rows))
 			return ent_fail(err, ENT_EPEER, "the compute parties disagree about the number of result rows");
 		rows = n;

@@ -19,6 +19,9 @@ static void run_deinit(struct ent_run *r)
 {
 	for (size_t i = 0; r->label_tables && i < ENT_LEAVES_MAX; i++)
 		ent_frame_deinit(&r->label_tables[i]);
+	for (size_t i = 0; i < ENT_COUNT(r->totals); i++)
+		ent_bits_deinit(&r->totals[i]);
+	ent_bits_deinit(&r->dropped);
 	for (size_t i = 0; r->locals && i < r->p->n_sources; i++)
 		ent_local_deinit(&r->locals[i]);
 	for (size_t i = 0; i < ENT_SOURCES_MAX; i++)

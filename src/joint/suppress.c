@@ -157,64 +157,95 @@ int ent_group_keep(struct ent_run *r, struct ent_frame *f, struct ent_err *err)
 
 /* ---- rule 6 ---- */
 
-/* One bit per row of rel that has a joined row in a dropped group. */
-static int dropped_rows(struct ent_run *r, struct ent_frame *f, size_t rel, const struct ent_bits *dropped, struct ent_bits *ret, struct ent_err *err)
+/* Rows of rel as bits over joined rows: those in dropped groups, and all. */
+struct row_bits {
+	struct ent_bits dropped, all;
+};
+
+static void row_bits_deinit(struct row_bits *b)
+{
+	ent_bits_deinit(&b->dropped);
+	ent_bits_deinit(&b->all);
+}
+
+static int or_run(struct ent_run *r, const struct ent_bits *first, const struct ent_bits *last, struct ent_bits *bit, struct ent_err *err)
+{
+	ENT_BITS_AUTO own = { 0 };
+	struct ent_bits t = { 0 };
+	ENT_TRY(ent_sx_dup(&r->x, bit, &own, err));
+	ENT_TRY(ent_sx_run_or(&r->x, first, &own, err));
+	ENT_TRY(ent_sx_and(&r->x, &own, last, &t, err));
+	ent_bits_deinit(bit);
+	*bit = t;
+	return 0;
+}
+
+/* One bit per row of rel instead of one per joined row. */
+static int once_per_row(struct ent_run *r, struct ent_frame *f, size_t rel, struct row_bits *b, struct ent_err *err)
 {
 	if (!r->p->rels[rel].wants_id)
-		return ent_sx_dup(&r->x, dropped, ret, err);
+		return 0;
 	ENT_FRAME_AUTO t = { .rows = f->rows };
-	const unsigned id = ENT_PART_ID(rel), bit = ENT_KEEP;
+	const unsigned id = ENT_PART_ID(rel);
 	ENT_BITS_AUTO same = { 0 };
 	ENT_BITS_AUTO first = { 0 };
 	ENT_BITS_AUTO last = { 0 };
-	struct ent_bits own = { 0 };
 	ENT_TRY(ent_sx_dup(&r->x, &f->part[id], &t.part[id], err));
-	ENT_TRY(ent_sx_dup(&r->x, dropped, &t.part[bit], err));
+	ent_frame_put(&t, ENT_KEEP, &b->dropped);
+	ent_frame_put(&t, ENT_STAYS, &b->all);
 	ENT_TRY(ent_frame_sort(&r->x, &t, &id, 1, err));
 	ENT_TRY(ent_sx_same(&r->x, &t.part[id], &same, err));
 	ENT_TRY(ent_sx_not(&r->x, &same, &first, err));
 	ENT_TRY(ent_sx_shift_up(&r->x, &first, true, &last, err));
-	ENT_TRY(ent_sx_dup(&r->x, &t.part[bit], &own, err));
-	ent_frame_put(&t, bit, &own);
-	ENT_TRY(ent_sx_run_or(&r->x, &first, &t.part[bit], err));
-	ENT_TRY(ent_sx_and(&r->x, &t.part[bit], &last, ret, err));
+	ENT_TRY(or_run(r, &first, &last, &t.part[ENT_KEEP], err));
+	ENT_TRY(or_run(r, &first, &last, &t.part[ENT_STAYS], err));
+	b->dropped = ent_bits_take(&t.part[ENT_KEEP]);
+	b->all = ent_bits_take(&t.part[ENT_STAYS]);
 	return ent_sx_step(&r->x, "mpc", NULL, f->rows, err, "remainder: sort by row of %s", r->p->query->rels[rel].alias);
 }
 
-/* 1 when the number of ones is 1 to k-1. */
-static int too_few(struct ent_run *r, const struct ent_bits *rows, uint32_t k, struct ent_bits *ret, struct ent_err *err)
+static int count_ones(struct ent_run *r, const struct ent_bits *rows, struct ent_bits *ret, struct ent_err *err)
 {
 	ENT_RING_AUTO ones = { 0 };
 	ENT_RING_AUTO sum = { 0 };
-	ENT_BITS_AUTO n = { 0 };
-	ENT_BITS_AUTO less = { 0 };
-	ENT_BITS_AUTO none = { 0 };
-	ENT_BITS_AUTO some = { 0 };
 	ENT_TRY(ent_sx_b2a_bits(&r->x, rows, &ones, err));
 	ENT_TRY(ent_sx_ring_sum(&r->x, &ones, &sum, err));
-	ENT_TRY(ent_sx_a2b(&r->x, &sum, r->p->count_bits, &n, err));
-	ENT_TRY(ent_sx_lt_const(&r->x, &n, k, false, &less, err));
-	ENT_TRY(ent_sx_eq_const(&r->x, &n, 0, &none, err));
-	ENT_TRY(ent_sx_not(&r->x, &none, &some, err));
-	return ent_sx_and(&r->x, &less, &some, ret, err);
+	return ent_sx_a2b(&r->x, &sum, r->p->count_bits, ret, err);
 }
 
-/* Valid, counted, matched rows of rel in dropped groups. */
-static int dropped_of(struct ent_run *r, struct ent_frame *f, size_t rel, struct ent_bits *ret, struct ent_err *err)
+static int some(struct ent_run *r, const struct ent_bits *n, struct ent_bits *ret, struct ent_err *err)
+{
+	ENT_BITS_AUTO none = { 0 };
+	ENT_TRY(ent_sx_eq_const(&r->x, n, 0, &none, err));
+	return ent_sx_not(&r->x, &none, ret, err);
+}
+
+static int or_in(struct ent_run *r, struct ent_bits *acc, struct ent_bits *with, struct ent_err *err)
+{
+	struct ent_bits t = { 0 };
+	if (acc->planes)
+		ENT_TRY(ent_sx_or(&r->x, acc, with, &t, err));
+	else
+		t = ent_bits_take(with);
+	ent_bits_deinit(acc);
+	*acc = t;
+	return 0;
+}
+
+/* Valid, counted, matched joined rows of rel: in dropped groups, and all. */
+static int rows_of(struct ent_run *r, struct ent_frame *f, size_t rel, struct row_bits *ret, struct ent_err *err)
 {
 	const struct ent_joint_plan *p = r->p;
 	ENT_BITS_AUTO gone = { 0 };
-	ENT_BITS_AUTO d = { 0 };
 	unsigned cond = base_cond(p, rel);
 	const struct ent_bits *rows = cond ? &f->part[ENT_PART_COND(cond)] : &f->part[ENT_PART_VALID];
+	if (p->rels[rel].mixed)
+		ENT_TRY(ent_sx_and(&r->x, rows, &f->part[ENT_PART_COUNTS(rel)], &ret->all, err));
+	else
+		ENT_TRY(ent_sx_dup(&r->x, rows, &ret->all, err));
 	ENT_TRY(ent_sx_not(&r->x, &f->part[ENT_STAYS], &gone, err));
-	ENT_TRY(ent_sx_and(&r->x, rows, &gone, &d, err));
-	if (p->rels[rel].mixed) {
-		ENT_BITS_AUTO counted = { 0 };
-		ENT_TRY(ent_sx_and(&r->x, &d, &f->part[ENT_PART_COUNTS(rel)], &counted, err));
-		return dropped_rows(r, f, rel, &counted, ret, err);
-	}
-	return dropped_rows(r, f, rel, &d, ret, err);
+	ENT_TRY(ent_sx_and(&r->x, &ret->all, &gone, &ret->dropped, err));
+	return once_per_row(r, f, rel, ret, err);
 }
 
 int ent_group_remainder(struct ent_run *r, struct ent_frame *f, struct ent_bits *ret_bad, struct ent_err *err)
@@ -222,19 +253,21 @@ int ent_group_remainder(struct ent_run *r, struct ent_frame *f, struct ent_bits 
 	const struct ent_joint_plan *p = r->p;
 	ENT_BITS_AUTO bad = { 0 };
 	for (size_t rel = 0; rel < p->n_rels && p->n_labels; rel++) {
-		ENT_BITS_AUTO rows = { 0 };
+		ENT_CLEANUP(row_bits_deinit) struct row_bits rows = { 0 };
+		ENT_BITS_AUTO n = { 0 };
+		ENT_BITS_AUTO less = { 0 };
+		ENT_BITS_AUTO any = { 0 };
 		ENT_BITS_AUTO few = { 0 };
-		struct ent_bits t = { 0 };
 		if (!p->rels[rel].is_protected)
 			continue;
-		ENT_TRY(dropped_of(r, f, rel, &rows, err));
-		ENT_TRY(too_few(r, &rows, p->rels[rel].k, &few, err));
-		if (bad.planes)
-			ENT_TRY(ent_sx_or(&r->x, &bad, &few, &t, err));
-		else
-			t = ent_bits_take(&few);
-		ent_bits_deinit(&bad);
-		bad = t;
+		ENT_TRY(rows_of(r, f, rel, &rows, err));
+		ENT_TRY(count_ones(r, &rows.dropped, &n, err));
+		ENT_TRY(count_ones(r, &rows.all, &r->totals[rel], err));
+		ENT_TRY(ent_sx_lt_const(&r->x, &n, p->rels[rel].k, false, &less, err));
+		ENT_TRY(some(r, &n, &any, err));
+		ENT_TRY(ent_sx_and(&r->x, &less, &any, &few, err));
+		ENT_TRY(or_in(r, &bad, &few, err));
+		ENT_TRY(or_in(r, &r->dropped, &any, err));
 	}
 #ifndef ENT_MUTANT_REMAINDER_SKIPPED
 	*ret_bad = ent_bits_take(&bad);
@@ -449,6 +482,14 @@ static int finish_aggs(struct ent_run *r, struct ent_frame *f, const struct ent_
 		bool sum = p->aggs[i].expr->agg == ENT_AGG_SUM || p->aggs[i].expr->agg == ENT_AGG_AVG;
 		ENT_TRY(finish_agg(r, f, &c, i, sum ? &rows->ring[ring] : NULL, err));
 		ring += sum;
+	}
+	for (size_t rel = 0; rel < p->n_rels; rel++) { /* what the differencing guard compares */
+		struct ent_bits own = { 0 };
+		if (!p->rels[rel].is_protected)
+			continue;
+		struct ent_bits n = count_view(r, &c, flag_at(p, (int)rel, base_cond(p, rel), false));
+		ENT_TRY(ent_sx_dup(&r->x, &n, &own, err));
+		ent_frame_put(f, ENT_PART_ID(rel), &own);
 	}
 	return 0;
 }
