@@ -46,15 +46,38 @@ static int selection_hex(const struct ent_joint_plan *p, char out[65], struct en
 	return 0;
 }
 
+static const char *base_name(void *arg, uint16_t rel, uint16_t column)
+{
+	const struct ent_joint_plan *p = arg;
+	const struct ent_rel *r = &p->query->rels[rel];
+	const char *name = r->kind == ENT_REL_TABLE ? ent_arena_printf(p->arena, "%s.%s.%u", r->table->org, r->table->name, column)
+						    : ent_arena_printf(p->arena, "%u.%u", rel, column);
+	return name ? name : "";
+}
+
+/* The GROUP BY in terms of base columns, whatever FROM surrounds it. */
 static int grouping_hex(const struct ent_joint_plan *p, char out[65], struct ent_err *err)
 {
-	struct ent_query q = *p->query;
 	uint8_t digest[32];
-	q.n_items = q.n_order = 0;
-	q.where = q.having = NULL;
-	q.limit = -1;
-	q.offset = 0;
-	ENT_TRY(hash_query(&q, digest, err));
+	union {
+		const struct ent_joint_plan *in;
+		void *out;
+	} arg = { p };
+	ENT_CLEANUP(ent_buf_deinit) struct ent_buf b = ENT_BUF((size_t)1 << 22);
+	for (size_t i = 0; i < p->n_labels; i++) {
+		struct ent_printed text = { .n_params = 0 };
+		ENT_TRY(ent_sql_print_expr(p->arena, p->labels[i].expr, ENT_DIALECT_DUCKDB, base_name, arg.out, &text, err));
+		ent_buf_put(&b, text.text.data, text.text.len);
+		ent_buf_deinit(&text.text);
+		for (size_t k = 0; k < text.n_params; k++) {
+			const char *value;
+			ENT_TRY(ent_sql_param_text(p->arena, text.params[k].value, &value, err));
+			ent_buf_printf(&b, "|%s", value ? value : "NULL");
+		}
+		ent_buf_u8(&b, '\n');
+	}
+	ENT_TRY(ent_buf_check(&b, err));
+	ent_sha256(b.data, b.len, digest);
 	ent_hex(out, digest, sizeof digest);
 	return 0;
 }
@@ -84,15 +107,17 @@ static void record_deinit(struct record *c)
 	}
 }
 
+/* Value and null plane of every label, the null plane also where it cannot be set, so that equal labels of two jobs have equal planes. */
 static int stack_labels(struct ent_run *r, const struct ent_frame *f, struct ent_bits *ret, struct ent_err *err)
 {
 	const struct ent_bits *parts[2 * ENT_LABELS_MAX];
+	ENT_BITS_AUTO zero = { 0 };
 	size_t n = 0;
+	ENT_TRY(ent_sx_const(&r->x, f->rows, 1, 0, &zero, err));
 	for (size_t i = 0; i < r->p->n_labels; i++) {
-		bool text = r->p->labels[i].enc.kind == ENT_ENC_CODE;
+		bool text = r->p->labels[i].enc.kind == ENT_ENC_CODE, nulls = ent_frame_has(f, ENT_PART_LABEL_NULL(i));
 		parts[n++] = &f->part[text ? ENT_PART_LABEL_CODE(i) : ENT_PART_LABEL(i)];
-		if (ent_frame_has(f, ENT_PART_LABEL_NULL(i)))
-			parts[n++] = &f->part[ENT_PART_LABEL_NULL(i)];
+		parts[n++] = nulls ? &f->part[ENT_PART_LABEL_NULL(i)] : &zero;
 	}
 	return n ? ent_sx_stack(&r->x, parts, n, ret, err) : 0;
 }

@@ -48,6 +48,10 @@ void jk_close(struct jk *k)
 		k->engine->close(k->sessions[i]);
 	k->engine->close(k->oracle);
 	ent_arena_free(k->arena);
+	for (int c = 0; c < 3; c++) {
+		ent_buf_deinit(&k->guard_public[c]);
+		ent_buf_deinit(&k->guard_shares[c]);
+	}
 	k->arena = NULL;
 	k->n_orgs = 0;
 }
@@ -278,6 +282,11 @@ static void *part_main(void *arg)
 				     .link = part_link,
 				     .source = part_source,
 				     .local = part_local };
+	for (int c = 0; c < 3; c++)
+		if (p->k->trio[c] && !strcmp(p->k->trio[c], p->org) && p->k->n_guard) {
+			env.guard = p->k->guard[c];
+			env.n_guard = p->k->n_guard;
+		}
 	p->err.size = sizeof p->err;
 	p->code = ent_joint_run(p->plan, &env, &p->result, &p->err);
 	if (p->code)
@@ -302,6 +311,13 @@ static int put_csv(struct ArrowSchema *schema, struct ArrowArray *batch, struct 
 	return code;
 }
 
+static void keep_buf(struct ent_buf *to, struct ent_buf *from)
+{
+	ent_buf_deinit(to);
+	*to = *from;
+	memset(from, 0, sizeof *from);
+}
+
 static int collect(struct jk *k, struct part *parts, size_t n, struct ent_buf *out, struct ent_err *err)
 {
 	int worst = 0;
@@ -324,6 +340,8 @@ static int collect(struct jk *k, struct part *parts, size_t n, struct ent_buf *o
 				k->stats[c] = p->result.stats;
 				k->messages[c] = p->messages;
 				ent_sha256_finish(&p->lengths, k->traffic_sha256[c]);
+				keep_buf(&k->guard_public[c], &p->result.guard_public);
+				keep_buf(&k->guard_shares[c], &p->result.guard_shares);
 			}
 		ent_joint_result_deinit(&p->result);
 	}

@@ -27,7 +27,10 @@ struct jk {
 	struct ent_joint_cost cost;
 	uint8_t traffic_sha256[3][32]; /* lengths of all messages sent, per compute party */
 	uint64_t messages[3];
-	size_t memory_peak;
+	/* the differencing guard: what the last run left at each compute party, and what the next run is compared with */
+	struct ent_buf guard_public[3], guard_shares[3];
+	const struct ent_joint_guard_blob *guard[3];
+	size_t n_guard;
 };
 
 int jk_open(struct jk *k, const char *module, struct ent_err *err);

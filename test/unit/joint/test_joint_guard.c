@@ -1,0 +1,106 @@
+/* The differencing guard: a second question of the same requester that would single out fewer rows than the minimum group.
+ * Planted bug that this finds: guard_skipped. */
+#include "joint_kit.h"
+#include "tap.h"
+
+static const struct ent_column visit_columns[] = {
+	{ .name = "person", .type = { .id = ENT_T_INT32 }, .bound_bits = 7 },
+	{ .name = "cost", .type = { .id = ENT_T_INT32 }, .bound_bits = 7 },
+};
+static const struct ent_column people_columns[] = {
+	{ .name = "id", .type = { .id = ENT_T_INT32 }, .bound_bits = 7 },
+	{ .name = "town", .type = { .id = ENT_T_TEXT }, .nullable = true, .distinct_padded = 4 },
+	{ .name = "age", .type = { .id = ENT_T_INT32 }, .bound_bits = 7 },
+};
+static const uint16_t first[] = { 0 };
+static const struct ent_unique key = { first, 1 };
+
+/* 40 people: 20 of Oslo, 12 of Rome, 8 without town; ages 0 to 39. Everybody has one visit. */
+static void world(struct jk *k, const char *module)
+{
+	struct ent_err err = ENT_ERR_INIT;
+	struct ent_table visits = { .org = "alpha", .name = "visits", .columns = visit_columns, .n_columns = 2, .rows_padded = 40 };
+	struct ent_table people = {
+		.org = "bravo", .name = "people", .columns = people_columns, .n_columns = 3, .keys = &key, .n_keys = 1, .rows_padded = 40
+	};
+	*k = (struct jk){ .trio = { "alpha", "bravo", "carol" }, .requester = "alpha" };
+	OK_INT(jk_open(k, module, &err), 0, "%s", err.what);
+	OK_INT(jk_table(k, visits, 5, false, "SELECT CAST(i AS INTEGER) AS person, CAST(1 AS INTEGER) AS cost FROM range(40) t(i)", &err), 0, "%s",
+	       err.what);
+	OK_INT(jk_table(k, people, 5, true,
+			"SELECT CAST(i AS INTEGER) AS id, CASE WHEN i < 20 THEN 'Oslo' WHEN i < 32 THEN 'Rome' END AS town, CAST(i AS INTEGER) AS "
+			"age FROM range(40) t(i)",
+			&err),
+	       0, "%s", err.what);
+}
+
+/* Asks first, then second with the record of the first; returns the second's code and answer. */
+static int pair(const char *module, const char *before, const char *after, struct ent_buf *out, struct ent_err *err)
+{
+	struct jk k;
+	struct ent_joint_guard_blob blobs[3];
+	struct ent_buf first_out = ENT_BUF(1 << 16), public[3], shares[3];
+	world(&k, module);
+	OK_INT(jk_query(&k, before, &first_out, err), 0, "first: %s", err->what);
+	for (int i = 0; i < 3; i++) {
+		public[i] = k.guard_public[i];
+		shares[i] = k.guard_shares[i];
+		k.guard_public[i] = k.guard_shares[i] = (struct ent_buf){ 0 };
+		blobs[i] = (struct ent_joint_guard_blob){ "job-1", ent_buf_bytes(&public[i]), ent_buf_bytes(&shares[i]) };
+		k.guard[i] = &blobs[i];
+	}
+	OK(public[0].len > 0 && shares[0].len > 0, "the first job left a record");
+	k.n_guard = 1;
+	int code = jk_query(&k, after, out, err);
+	for (int i = 0; i < 3; i++) {
+		if (!code)
+			OK_INT(k.stats[i].bytes_sent, k.stats[i].bytes_predicted, "party %d: bytes as predicted, comparisons included", i);
+		ent_buf_deinit(&public[i]);
+		ent_buf_deinit(&shares[i]);
+	}
+	ent_buf_deinit(&first_out);
+	jk_close(&k);
+	return code;
+}
+
+#define FROM " FROM alpha.visits v JOIN bravo.people p ON v.person = p.id "
+
+static void expect(const char *module, const char *before, const char *after, int want, const char *answer, const char *why)
+{
+	struct ent_err err = ENT_ERR_INIT;
+	struct ent_buf out = ENT_BUF(1 << 16);
+	OK_INT(pair(module, before, after, &out, &err), want, "%s (%s)", why, err.what);
+	if (want)
+		OK(strstr(err.what, "job-1"), "names the earlier job: %s", err.what);
+	else
+		OK_STR(ent_buf_text(&out), answer, "%s: the answer", why);
+	ent_buf_deinit(&out);
+}
+
+int main(int argc, char **argv)
+{
+	if (argc < 2)
+		return 2;
+	const char *m = argv[1];
+	expect(m, "SELECT COUNT(*) AS n" FROM, "SELECT COUNT(*) AS n" FROM "WHERE p.age <> 7", ENT_EDENIED, NULL, "all but one person");
+	expect(m, "SELECT COUNT(*) AS n" FROM, "SELECT COUNT(*) AS n" FROM "WHERE p.age < 36", ENT_EDENIED, NULL, "all but four");
+	expect(m, "SELECT COUNT(*) AS n" FROM, "SELECT COUNT(*) AS n" FROM "WHERE p.age < 35", 0, "n\r\n35\r\n", "all but five");
+	expect(m, "SELECT COUNT(*) AS n" FROM "WHERE p.age < 35", "SELECT COUNT(*) AS n" FROM, 0, "n\r\n40\r\n", "five more");
+	expect(m, "SELECT COUNT(*) AS n" FROM, "SELECT COUNT(*) AS n, SUM(v.cost) AS s" FROM, 0, "n,s\r\n40,40\r\n", "the same selection");
+	expect(m, "SELECT p.town, COUNT(*) AS n" FROM "GROUP BY 1",
+	       "SELECT p.town, COUNT(*) AS n" FROM "WHERE p.age <> 3 AND p.age < 35 GROUP BY 1 ORDER BY 1", 0, "town,n\r\n",
+	       "Oslo but one, Rome as before, and three without town");
+	expect(m, "SELECT p.town, COUNT(*) AS n" FROM "GROUP BY 1", "SELECT p.town, COUNT(*) AS n" FROM "WHERE p.age > 4 GROUP BY 1 ORDER BY 1", 0,
+	       "town,n\r\nOslo,15\r\n", "cells that did not change under another selection differ by zero rows");
+	expect(m, "SELECT p.town, COUNT(*) AS n" FROM "GROUP BY 1", "SELECT COUNT(*) AS n" FROM, 0, "n\r\n40\r\n",
+	       "the same selection without GROUP BY");
+	expect(m, "SELECT p.town, COUNT(*) AS n" FROM "GROUP BY 1", "SELECT p.age < 20 AS young, COUNT(*) AS n" FROM "GROUP BY 1 ORDER BY 1", 0,
+	       "young,n\r\nfalse,20\r\ntrue,20\r\n", "another GROUP BY when neither hides a group");
+	expect(m, "SELECT p.town, COUNT(*) AS n" FROM "GROUP BY 1", "SELECT p.age < 3 AS young, COUNT(*) AS n" FROM "GROUP BY 1 ORDER BY 1", 0,
+	       "young,n\r\n", "nothing released, nothing told");
+	expect(m, "SELECT p.town, COUNT(*) AS n" FROM "GROUP BY 1",
+	       "SELECT CASE WHEN p.age < 5 THEN 1 WHEN p.age < 7 THEN 2 WHEN p.age < 14 THEN 3 WHEN p.age < 17 THEN 4 ELSE 5 END AS c, "
+	       "COUNT(*) AS n" FROM "GROUP BY 1 ORDER BY 1",
+	       ENT_EDENIED, NULL, "another GROUP BY that hides groups");
+	return tap_done();
+}
