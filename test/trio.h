@@ -133,7 +133,8 @@ ENT_UNUSED static void *trio_party(void *arg)
 	return NULL;
 }
 
-/* Runs fn at the three parties; 0 when all succeed. faults may be NULL; else faults[p] applies to what party p sends to its next. */
+/* Runs fn at the three parties; 0 when all succeed. faults may be NULL; else faults[p] applies to what party p sends, to each
+ * neighbour by itself. */
 ENT_UNUSED static int trio_run_faulty(struct trio *t, const struct ent_memlink_faults *faults)
 {
 	struct ent_link *pair[3][2];
@@ -144,8 +145,10 @@ ENT_UNUSED static int trio_run_faulty(struct trio *t, const struct ent_memlink_f
 			return ENT_ENOMEM;
 		for (int e = 0; e < 2; e++)
 			ent_memlink_timeout(pair[p][e], faults ? 300 : 60000);
-		if (faults)
-			ent_memlink_faults(pair[p][0], &faults[p]);
+	}
+	for (int p = 0; faults && p < 3; p++) {
+		ent_memlink_faults(pair[p][0], &faults[p]);
+		ent_memlink_faults(pair[(p + 2) % 3][1], &faults[p]);
 	}
 	for (int p = 0; p < 3; p++) {
 		seat[p] = (struct trio_seat){ t, p, { pair[(p + 2) % 3][1], pair[p][0] } };

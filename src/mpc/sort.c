@@ -173,6 +173,19 @@ static void load_keys(const struct ent_bits *id, const struct ent_bits *key, str
 		q->id[0][r] = (uint32_t)r;
 }
 
+/* Outcomes that fit no order (an altered message) must not become places out of range. */
+static int check_order(struct ent_mpc *m, struct sorter *q, struct ent_err *err)
+{
+	uint32_t *seen = q->left;
+	memset(seen, 0, q->rows * sizeof *seen);
+	for (size_t p = 0; p < q->rows; p++)
+		if (q->order[p] >= q->rows || seen[q->order[p]]++) {
+			ent_fail(err, ENT_EPEER, "compute parties opened comparison outcomes that fit no order");
+			return ent_mpc_dies(m, ENT_EPEER);
+		}
+	return 0;
+}
+
 static int sort_shuffled(struct ent_mpc *m, struct ent_rows *x, unsigned key_first, unsigned key_planes, unsigned ids, struct ent_sort_stats *stats,
 			 struct ent_err *err)
 {
@@ -184,8 +197,10 @@ static int sort_shuffled(struct ent_mpc *m, struct ent_rows *x, unsigned key_fir
 	load_keys(&id, &key, &q);
 	q.seg[0][0] = (struct segment){ 0, (uint32_t)x->rows };
 	q.segs = 1;
+	memset(q.order, 0xff, q.rows * sizeof *q.order);
 	while (q.segs)
 		ENT_TRY(sort_level(m, &q, stats, err));
+	ENT_TRY(check_order(m, &q, err));
 	x->bits.planes -= ids;
 	ENT_TRY(ent_rows_gather(m, x, q.order, x->rows, &out, err));
 	ent_rows_deinit(x);

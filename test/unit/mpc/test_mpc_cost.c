@@ -34,9 +34,9 @@ static uint64_t zeros[64 * (ROWS_MAX / 64 + 1)], words[ROWS_MAX];
 
 static void mark(struct script *s, size_t *at, int p, struct ent_mpc *m, const char *name, const struct ent_cost *c)
 {
-	s->step[*at].name = name;
 	s->step[*at].counted[p] = ent_mpc_counters(m);
 	if (p == 0) {
+		s->step[*at].name = name;
 		s->step[*at].predicted = *c;
 		s->steps = *at + 1;
 	}
