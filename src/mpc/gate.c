@@ -199,15 +199,46 @@ int ent_mpc_dot(struct ent_mpc *m, const struct ent_ring *x, const struct ent_ri
 	return ent_mpc_matmul(m, x, y, 1, x->rows, 1, ret, err);
 }
 
-/* z += A0 x (B0+B1) + A1 x B0, one output row. */
-static void matmul_row(const struct ent_ring *a, const struct ent_ring *b, const uint64_t *b01, size_t inner, size_t cols, size_t r, uint64_t *z)
+/* Matrices of one product: z = A0 x (B0+B1) + A1 x B0, row-major; b01 = B0+B1. */
+struct product {
+	const struct ent_ring *a;
+	const uint64_t *b01, *b0;
+	size_t rows, inner, cols;
+	uint64_t *z;
+};
+
+#define MAC_COLS 512 /* a piece of a row of B, both parts, stays in the first-level cache while four rows of A use it */
+
+static void mac_one(const struct product *p, size_t r, size_t first, size_t n)
 {
-	memset(z, 0, cols * 8);
-	for (size_t k = 0; k < inner; k++) {
-		uint64_t a0 = a->c[0][r * inner + k], a1 = a->c[1][r * inner + k];
-		const uint64_t *s = b01 + k * cols, *t = b->c[0] + k * cols;
-		for (size_t c = 0; c < cols; c++)
-			z[c] += a0 * s[c] + a1 * t[c];
+	for (size_t k = 0; k < p->inner; k++) {
+		uint64_t a0 = p->a->c[0][r * p->inner + k], a1 = p->a->c[1][r * p->inner + k];
+		for (size_t c = first; c < first + n; c++)
+			p->z[r * p->cols + c] += a0 * p->b01[k * p->cols + c] + a1 * p->b0[k * p->cols + c];
+	}
+}
+
+static void mac_four(const struct product *p, size_t r, size_t first, size_t n)
+{
+	for (size_t k = 0; k < p->inner; k++) {
+		uint64_t a0[4], a1[4];
+		for (size_t i = 0; i < 4; i++) {
+			a0[i] = p->a->c[0][(r + i) * p->inner + k];
+			a1[i] = p->a->c[1][(r + i) * p->inner + k];
+		}
+		ent_mpc_kernel()->mac4(p->z + r * p->cols + first, p->cols, a0, a1, p->b01 + k * p->cols + first, p->b0 + k * p->cols + first, n);
+	}
+}
+
+static void multiply(const struct product *p)
+{
+	memset(p->z, 0, p->rows * p->cols * 8);
+	for (size_t first = 0; first < p->cols; first += MAC_COLS) {
+		size_t n = p->cols - first < MAC_COLS ? p->cols - first : MAC_COLS, r = 0;
+		for (; r + 4 <= p->rows; r += 4)
+			mac_four(p, r, first, n);
+		for (; r < p->rows; r++)
+			mac_one(p, r, first, n);
 	}
 }
 
@@ -223,8 +254,7 @@ int ent_mpc_matmul(struct ent_mpc *m, const struct ent_ring *a, const struct ent
 	uint64_t *b01 = sum.at;
 	for (size_t i = 0; i < b->rows; i++)
 		b01[i] = b->c[0][i] + b->c[1][i];
-	for (size_t r = 0; r < rows; r++)
-		matmul_row(a, b, b01, inner, cols, r, z.c[0] + r * cols);
+	multiply(&(struct product){ a, b01, b->c[0], rows, inner, cols, z.c[0] });
 	ENT_TRY(ent_reshare_ring(m, &z.c[0], &z.c[1], &z.rows, 1, err));
 	*ret = ent_ring_take(&z);
 	return 0;

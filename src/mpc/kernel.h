@@ -23,6 +23,8 @@ struct ent_mpc_kernel {
 	void (*xor_in)(uint64_t *x, const uint64_t *y, size_t words);
 	void (*add_in)(uint64_t *x, const uint64_t *y, size_t words);
 	void (*sub_in)(uint64_t *x, const uint64_t *y, size_t words);
+	/* z[r][c] += a0[r] * s[c] + a1[r] * t[c] for four rows r of a product (rows `stride` words apart), c < words. */
+	void (*mac4)(uint64_t *z, size_t stride, const uint64_t a0[4], const uint64_t a1[4], const uint64_t *s, const uint64_t *t, size_t words);
 	void (*transpose)(uint64_t block[64]); /* bit (r, c) <-> (c, r) of a 64 x 64 block */
 };
 

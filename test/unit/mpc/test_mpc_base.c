@@ -158,6 +158,32 @@ static int shuffles(struct ent_mpc *m, int p, void *arg, struct ent_err *err)
 	return 0;
 }
 
+/* 7 x 5 times 5 x 11 out of the first rows of x and y. */
+static int matrices(struct ent_mpc *m, int p, void *arg, struct ent_err *err)
+{
+	struct values *v = arg;
+	FREE_ROWS x = { 0 };
+	FREE_ROWS y = { 0 };
+	FREE_RING z = { 0 };
+	ENT_TRY(inputs(m, v, &x, &y, err));
+	struct ent_ring a = ent_ring_view(&x.ring[0], 0, 35), b = ent_ring_view(&y.ring[0], 0, 55);
+	ENT_TRY(ent_mpc_matmul(m, &a, &b, 7, 5, 11, &z, err));
+	return ent_mpc_open_ring(m, RESULT, &z, v->out[p][0], err);
+}
+
+static size_t wrong_matrices(const struct values *v)
+{
+	size_t bad = 0;
+	for (size_t r = 0; r < 7; r++)
+		for (size_t c = 0; c < 11; c++) {
+			uint64_t sum = 0;
+			for (size_t k = 0; k < 5; k++)
+				sum += v->x[r * 5 + k] * v->y[k * 11 + c];
+			bad += v->out[2][0][r * 11 + c] != sum;
+		}
+	return bad;
+}
+
 static bool agree(const struct values *v, int column, size_t rows)
 {
 	return !memcmp(v->out[0][column], v->out[1][column], rows * 8) && !memcmp(v->out[0][column], v->out[2][column], rows * 8);
@@ -257,5 +283,7 @@ int main(void)
 		t = (struct trio){ .fn = shuffles, .arg = &v, .options.record_prg = true };
 		OK(!trio_run(&t) && !wrong_shuffles(&v), "shuffle, %zu rows, %u planes: %s", v.rows, w, t.err[0].what);
 	}
+	t = (struct trio){ .fn = matrices, .arg = &v };
+	OK(!trio_run(&t) && !wrong_matrices(&v), "a product of matrices: %s", t.err[0].what);
 	return tap_done();
 }

@@ -40,6 +40,9 @@ static void check(const struct ent_mpc_kernel *k, const struct ent_mpc_kernel *p
 	ok = BOTH(k->xor_in(a[0], in[1], n), p->xor_in(b[0], in[1], n)) && BOTH(k->add_in(a[0], in[1], n), p->add_in(b[0], in[1], n)) &&
 	     BOTH(k->sub_in(a[0], in[1], n), p->sub_in(b[0], in[1], n));
 	OK(ok, "%s: xor, add, sub", k->name);
+	size_t part = n / 4;
+	OK(BOTH(k->mac4(a[0], part, in[1], in[2], in[3], in[4], part), p->mac4(b[0], part, in[1], in[2], in[3], in[4], part)), "%s: rows of products",
+	   k->name);
 	OK(BOTH(k->transpose(a[0]), p->transpose(b[0])), "%s: transposition", k->name);
 }
 
