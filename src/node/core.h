@@ -79,6 +79,9 @@ struct ent_node {
 	uint64_t beat_ms;
 };
 
+/* A moment noted after `now` was read is no age at all. */
+static inline uint64_t ent_ms_since(uint64_t now, uint64_t then) { return now > then ? now - then : 0; }
+
 /* ---- open.c ---- */
 /* Appends one entry of ours and applies it to node.db. After 0 it is durable. */
 int ent_node_append(struct ent_node *n, int type, const json_t *fields, uint64_t *ret_at, struct ent_err *err);

@@ -179,7 +179,7 @@ void ent_duty_publish(struct ent_node *n)
 static void retry_round(struct ent_node *n, uint64_t now)
 {
 	struct ent_err err = ENT_ERR_INIT;
-	if (n->cosigned >= n->n_members || ent_cosign_running(n->cosign) || now - n->round_ms < ROUND_RETRY_MS)
+	if (n->cosigned >= n->n_members || ent_cosign_running(n->cosign) || ent_ms_since(now, n->round_ms) < ROUND_RETRY_MS)
 		return;
 	n->round_ms = now;
 	if (ent_cosign_start(n->cosign, &err))

@@ -442,20 +442,20 @@ static bool waits_for(const struct ent_job *j, const struct ent_party *p)
 
 static void tick_live(struct ent_node *n, struct ent_job *j, uint64_t now)
 {
-	if (now - j->beat_ms >= ENT_JOB_BEAT_MS)
+	if (ent_ms_since(now, j->beat_ms) >= ENT_JOB_BEAT_MS)
 		beat(n, j);
-	if (j->mine && now - j->sent_ms >= ENT_JOB_RESEND_MS)
+	if (j->mine && ent_ms_since(now, j->sent_ms) >= ENT_JOB_RESEND_MS)
 		ent_job_propose(n, j);
-	if ((j->sm.at == ENT_JOB_PROPOSED || j->sm.at == ENT_JOB_RUNNING) && now - j->ready_ms >= ENT_JOB_RESEND_MS)
+	if ((j->sm.at == ENT_JOB_PROPOSED || j->sm.at == ENT_JOB_RUNNING) && ent_ms_since(now, j->ready_ms) >= ENT_JOB_RESEND_MS)
 		ent_job_send_ready(n, j, NULL); /* a link may have been down when we said it first */
 	for (size_t i = 0; i < j->n_party; i++)
-		if (waits_for(j, &j->party[i]) && now - j->party[i].heard_ms > ENT_JOB_DEAD_MS) {
+		if (waits_for(j, &j->party[i]) && ent_ms_since(now, j->party[i].heard_ms) > ENT_JOB_DEAD_MS) {
 			dead_peer(n, j, j->party[i].org);
 			return;
 		}
-	if (j->sm.at == ENT_JOB_RUNNING && now - j->progress_ms > ENT_JOB_STALL_MS)
+	if (j->sm.at == ENT_JOB_RUNNING && ent_ms_since(now, j->progress_ms) > ENT_JOB_STALL_MS)
 		stalled(n, j);
-	else if (j->sm.at == ENT_JOB_NEW && now - j->facts_ms > ENT_JOB_DEAD_MS)
+	else if (j->sm.at == ENT_JOB_NEW && ent_ms_since(now, j->facts_ms) > ENT_JOB_DEAD_MS)
 		facts_missing(n, j);
 }
 
@@ -463,7 +463,7 @@ static void forget_old(struct ent_node *n, uint64_t now)
 {
 	for (struct ent_job **at = &n->jobs; *at;) {
 		struct ent_job *j = *at;
-		if (!ent_job_ended(j) || j->runner_busy || now - j->ended_ms < ENT_JOB_KEEP_MS) {
+		if (!ent_job_ended(j) || j->runner_busy || ent_ms_since(now, j->ended_ms) < ENT_JOB_KEEP_MS) {
 			at = &j->next;
 			continue;
 		}

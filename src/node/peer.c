@@ -118,7 +118,7 @@ void ent_node_peer_refused(struct ent_node *node, const char *org, const char *t
 {
 	uint64_t now = ent_node_mono(node);
 	ent_log(node->env.log, ENT_LOG_WARN, "peer-refused", "org=%.31s why=\"%s\"", org, text);
-	if (node->refused_ms && now - node->refused_ms < 60000)
+	if (node->refused_ms && ent_ms_since(now, node->refused_ms) < 60000)
 		return;
 	node->refused_ms = now + !now;
 	ent_alarm(node, "peer refused", ent_org_valid(org) ? org : "", json_pack("{s:s}", "why", text));
