@@ -1,7 +1,8 @@
-/* The three-party engine against what the machine allows: three parties in one process, in-memory links. One JSON object per line: seconds,
+/* The three-party engine against what the machine allows: three parties in one process, over in-memory links or (--tls)
+ * the job links of a node. One JSON object per line: seconds,
  * processor seconds of the three parties together (half of it is what two quiet cores would take), bytes sent by the busiest party, rounds, and the
  * ratio to the ring limit of the same run: moving the same bytes round the ring without computing.
- * usage: bench_mpc [NAME...]   runs the named rows only */
+ * usage: bench_mpc [--tls] [NAME...]   runs the named rows only */
 #include <stdio.h>
 #include <time.h>
 
@@ -10,6 +11,7 @@
 #include "mpc/gate.h"
 #include "mpc/shuffle.h"
 #include "mpc/sort.h"
+#include "net/tls_trio.h"
 #include "trio.h"
 
 static double now(void)
@@ -196,6 +198,23 @@ static void *ring_party(void *arg)
 	return NULL;
 }
 
+static bool over_tls;
+
+static int connect_ring(struct ent_link *pair[3][2])
+{
+	struct ent_link *l[3][3];
+	int rc = 0;
+	for (int p = 0; p < 3 && !over_tls && !rc; p++)
+		rc = ent_memlink_pair(pair[p], 0);
+	if (!over_tls || (rc = ent_tls_trio(l, NULL)))
+		return rc;
+	for (int p = 0; p < 3; p++) {
+		pair[p][0] = l[p][(p + 1) % 3];
+		pair[p][1] = l[(p + 1) % 3][p];
+	}
+	return 0;
+}
+
 static double ring_limit(void)
 {
 	struct ent_link *pair[3][2];
@@ -204,8 +223,7 @@ static double ring_limit(void)
 	pthread_barrier_t start;
 	const size_t pieces = 512;
 	pthread_barrier_init(&start, NULL, 4);
-	for (int p = 0; p < 3; p++)
-		ent_memlink_pair(pair[p], 0);
+	ENT_ASSERT(!connect_ring(pair));
 	for (int p = 0; p < 3; p++) {
 		r[p] = (struct ring){ pair[p][0], pair[(p + 2) % 3][1], pieces, &start };
 		pthread_create(&th[p], NULL, ring_party, &r[p]);
@@ -229,12 +247,13 @@ static void report(const struct row *r, double ring)
 		seconds = r->w.seconds[p] > seconds ? r->w.seconds[p] : seconds;
 		bytes = r->w.used[p].bytes_sent > bytes ? r->w.used[p].bytes_sent : bytes;
 	}
-	printf("{\"name\":\"%s\",\"rows\":%zu,\"bits\":%u,\"seconds\":%.4f,\"cpu_seconds\":%.4f,\"bytes_sent\":%llu,\"rounds\":%llu,\"ring_bytes_per_"
+	printf("{\"name\":\"%s\",\"links\":\"%s\",\"rows\":%zu,\"bits\":%u,\"seconds\":%.4f,\"cpu_seconds\":%.4f,\"bytes_sent\":%llu,\"rounds\":%llu,"
+	       "\"ring_bytes_per_"
 	       "second\":%.3g,"
 	       "\"ratio_to_ring\":"
 	       "%.2f,\"memory_peak\":%zu}\n",
-	       r->w.name, r->w.rows, r->w.planes + 64 * r->w.rings, seconds, r->w.cpu[0] + r->w.cpu[1] + r->w.cpu[2], (unsigned long long)bytes,
-	       (unsigned long long)r->w.used[0].rounds, ring, (double)bytes / ring / seconds, r->w.used[0].memory_peak);
+	       r->w.name, over_tls ? "tls" : "memory", r->w.rows, r->w.planes + 64 * r->w.rings, seconds, r->w.cpu[0] + r->w.cpu[1] + r->w.cpu[2],
+	       (unsigned long long)bytes, (unsigned long long)r->w.used[0].rounds, ring, (double)bytes / ring / seconds, r->w.used[0].memory_peak);
 	fflush(stdout);
 }
 
@@ -254,6 +273,9 @@ int main(int argc, char **argv)
 		{ { .name = "join", .rows = 400000, .planes = 110, .rings = 2, .repeat = 1 }, op_join },
 		{ { .name = "matmul", .rows = 1000000, .rings = 1, .repeat = 1 }, op_matmul },
 	};
+	over_tls = argc > 1 && !strcmp(argv[1], "--tls");
+	argc -= over_tls;
+	argv += over_tls;
 	double ring = ring_limit();
 	for (size_t i = 0; i < ENT_COUNT(rows); i++) {
 		bool wanted = argc < 2;
@@ -264,7 +286,9 @@ int main(int argc, char **argv)
 		static struct trio t;
 		t = (struct trio){ .fn = measured, .arg = &rows[i], .options.memory_max_bytes = (size_t)2 << 30 };
 		pthread_barrier_init(&rows[i].w.start, NULL, 3);
-		int rc = trio_run(&t);
+		struct ent_link *pair[3][2];
+		int rc = connect_ring(pair);
+		rc = rc ? rc : trio_run_links(&t, pair);
 		if (rc) {
 			fprintf(stderr, "%s: %s\n", rows[i].w.name, t.err[0].what);
 			return 1;

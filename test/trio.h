@@ -133,23 +133,11 @@ ENT_UNUSED static void *trio_party(void *arg)
 	return NULL;
 }
 
-/* Runs fn at the three parties; 0 when all succeed. faults may be NULL; else faults[p] applies to what party p sends, to each
- * neighbour by itself. */
-ENT_UNUSED static int trio_run_faulty(struct trio *t, const struct ent_memlink_faults *faults)
+/* Runs fn at the three parties over these links and frees them; 0 when all succeed. Pair p: party p (end 0, its next) and p+1 (end 1, its prev). */
+ENT_UNUSED static int trio_run_links(struct trio *t, struct ent_link *pair[3][2])
 {
-	struct ent_link *pair[3][2];
 	struct trio_seat seat[3];
 	pthread_t th[3];
-	for (int p = 0; p < 3; p++) { /* pair p: party p (end 0, its next) and party p+1 (end 1, its prev) */
-		if (ent_memlink_pair(pair[p], 0))
-			return ENT_ENOMEM;
-		for (int e = 0; e < 2; e++)
-			ent_memlink_timeout(pair[p][e], faults ? 300 : 60000);
-	}
-	for (int p = 0; faults && p < 3; p++) {
-		ent_memlink_faults(pair[p][0], &faults[p]);
-		ent_memlink_faults(pair[(p + 2) % 3][1], &faults[p]);
-	}
 	for (int p = 0; p < 3; p++) {
 		seat[p] = (struct trio_seat){ t, p, { pair[(p + 2) % 3][1], pair[p][0] } };
 		pthread_create(&th[p], NULL, trio_party, &seat[p]);
@@ -163,6 +151,23 @@ ENT_UNUSED static int trio_run_faulty(struct trio *t, const struct ent_memlink_f
 		if (t->rc[p])
 			return t->rc[p];
 	return 0;
+}
+
+/* The same over in-memory links. faults may be NULL; else faults[p] applies to what party p sends, to each neighbour by itself. */
+ENT_UNUSED static int trio_run_faulty(struct trio *t, const struct ent_memlink_faults *faults)
+{
+	struct ent_link *pair[3][2];
+	for (int p = 0; p < 3; p++) {
+		if (ent_memlink_pair(pair[p], 0))
+			return ENT_ENOMEM;
+		for (int e = 0; e < 2; e++)
+			ent_memlink_timeout(pair[p][e], faults ? 300 : 60000);
+	}
+	for (int p = 0; faults && p < 3; p++) {
+		ent_memlink_faults(pair[p][0], &faults[p]);
+		ent_memlink_faults(pair[(p + 2) % 3][1], &faults[p]);
+	}
+	return trio_run_links(t, pair);
 }
 
 ENT_UNUSED static int trio_run(struct trio *t) { return trio_run_faulty(t, NULL); }

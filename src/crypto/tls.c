@@ -7,6 +7,7 @@
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 
@@ -24,6 +25,7 @@
 #define RECORD_BYTES 16384u
 
 struct ent_tls_identity {
+	atomic_int refs; /* the owner and every session: a session's BIO needs the method */
 	EVP_PKEY *key;
 	X509 *cert;
 	uint8_t *der;
@@ -33,6 +35,7 @@ struct ent_tls_identity {
 };
 
 struct ent_tls {
+	struct ent_tls_identity *id;
 	SSL *ssl;
 	int fd;
 	bool refused, broken, established, ended;
@@ -174,6 +177,7 @@ int ent_tls_identity_new(const char *org, const uint8_t secret[ENT_SIGN_KEY_LEN]
 	struct ent_tls_identity *id = ent_alloc(1, sizeof *id);
 	if (!id)
 		return ent_nomem(err);
+	atomic_init(&id->refs, 1);
 	id->key = EVP_PKEY_new_raw_private_key(EVP_PKEY_ED25519, NULL, secret, ENT_SIGN_KEY_LEN);
 	if (!id->key || !cert_make(id, org) || !context_setup(id)) {
 		unsigned long e = ERR_get_error();
@@ -189,7 +193,7 @@ int ent_tls_identity_new(const char *org, const uint8_t secret[ENT_SIGN_KEY_LEN]
 
 void ent_tls_identity_free(struct ent_tls_identity *id)
 {
-	if (!id)
+	if (!id || atomic_fetch_sub(&id->refs, 1) > 1)
 		return;
 	SSL_CTX_free(id->ctx);
 	BIO_meth_free(id->method);
@@ -201,10 +205,10 @@ void ent_tls_identity_free(struct ent_tls_identity *id)
 
 struct ent_bytes ent_tls_identity_cert(const struct ent_tls_identity *id) { return ent_bytes(id->der, id->der_len); }
 
-static bool session_setup(struct ent_tls *t, const struct ent_tls_identity *id, bool server)
+static bool session_setup(struct ent_tls *t, bool server)
 {
-	t->ssl = SSL_new(id->ctx);
-	BIO *b = BIO_new(id->method);
+	t->ssl = SSL_new(t->id->ctx);
+	BIO *b = BIO_new(t->id->method);
 	t->in = malloc(IN_BYTES);
 	if (!t->ssl || !b || !t->in) {
 		BIO_free(b);
@@ -221,13 +225,14 @@ static bool session_setup(struct ent_tls *t, const struct ent_tls_identity *id, 
 	return true;
 }
 
-int ent_tls_new(const struct ent_tls_identity *id, int fd, bool server, ent_tls_pin_fn pin, void *pin_arg, struct ent_tls **ret, struct ent_err *err)
+int ent_tls_new(struct ent_tls_identity *id, int fd, bool server, ent_tls_pin_fn pin, void *pin_arg, struct ent_tls **ret, struct ent_err *err)
 {
 	struct ent_tls *t = ent_alloc(1, sizeof *t);
 	if (!t)
 		return ent_nomem(err);
-	*t = (struct ent_tls){ .fd = fd, .pin = pin, .pin_arg = pin_arg, .out = ENT_BUF(OUT_BYTES_MAX), .records_max = RECORDS_PER_KEY };
-	if (!session_setup(t, id, server)) {
+	atomic_fetch_add(&id->refs, 1);
+	*t = (struct ent_tls){ .id = id, .fd = fd, .pin = pin, .pin_arg = pin_arg, .out = ENT_BUF(OUT_BYTES_MAX), .records_max = RECORDS_PER_KEY };
+	if (!session_setup(t, server)) {
 		ent_tls_free(t);
 		ERR_clear_error();
 		return ent_nomem(err);
@@ -249,6 +254,7 @@ void ent_tls_free(struct ent_tls *t)
 	ent_wipe(t->out.data, t->out.cap);
 	ent_buf_deinit(&t->out);
 	free(t->in);
+	ent_tls_identity_free(t->id);
 	free(t);
 	ERR_clear_error();
 }

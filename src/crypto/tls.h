@@ -15,7 +15,7 @@ enum ent_tls_want { ENT_TLS_WANT_READ = 1, ENT_TLS_WANT_WRITE = 2 }; /* bits */
 
 /* Makes the certificate (CN = org, valid from 2000 to 9999: clocks of members may differ; trust comes from the pin). */
 int ent_tls_identity_new(const char *org, const uint8_t secret[ENT_SIGN_KEY_LEN], struct ent_tls_identity **ret, struct ent_err *err);
-void ent_tls_identity_free(struct ent_tls_identity *id);
+void ent_tls_identity_free(struct ent_tls_identity *id); /* sessions may outlive it; NULL is fine */
 /* DER of the certificate, lent. */
 struct ent_bytes ent_tls_identity_cert(const struct ent_tls_identity *id);
 
@@ -23,7 +23,7 @@ struct ent_bytes ent_tls_identity_cert(const struct ent_tls_identity *id);
 typedef bool (*ent_tls_pin_fn)(void *arg, const uint8_t public_key[ENT_SIGN_KEY_LEN]);
 
 /* fd is borrowed: it must outlive the session and is not closed by it. */
-int ent_tls_new(const struct ent_tls_identity *id, int fd, bool server, ent_tls_pin_fn pin, void *pin_arg, struct ent_tls **ret, struct ent_err *err);
+int ent_tls_new(struct ent_tls_identity *id, int fd, bool server, ent_tls_pin_fn pin, void *pin_arg, struct ent_tls **ret, struct ent_err *err);
 void ent_tls_free(struct ent_tls *t); /* sends close_notify when possible; NULL is fine */
 
 /* 0 when the handshake is done; ENT_EAGAIN; ENT_EDENIED (pin refused, by us or by them), ENT_EPEER (anything else). */

@@ -39,6 +39,7 @@ struct job_link {
 struct ent_link_group {
 	pthread_mutex_t lock;
 	struct job_link *first;
+	bool orphan; /* nobody but its links knows it */
 };
 
 static struct job_link *of(struct ent_link *l) { return (struct job_link *)l; }
@@ -60,6 +61,18 @@ void ent_link_group_free(struct ent_link_group *g)
 	ENT_ASSERT(!g->first);
 	pthread_mutex_destroy(&g->lock);
 	free(g);
+}
+
+void ent_link_group_unref(struct ent_link_group *g)
+{
+	if (!g)
+		return;
+	pthread_mutex_lock(&g->lock);
+	g->orphan = true;
+	bool last = !g->first;
+	pthread_mutex_unlock(&g->lock);
+	if (last)
+		ent_link_group_free(g);
 }
 
 void ent_link_group_kill(struct ent_link_group *g, const char *org, const char *why)
@@ -315,7 +328,10 @@ static void link_free(struct ent_link *l)
 		j->group->first = j->next;
 	if (j->next)
 		j->next->prev = j->prev;
+	bool last = !j->group->first && j->group->orphan;
 	pthread_mutex_unlock(&j->group->lock);
+	if (last)
+		ent_link_group_free(j->group);
 	ent_tls_free(j->tls);
 	close(j->fd);
 	chunks_free(j->first);

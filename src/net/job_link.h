@@ -9,7 +9,8 @@
 
 struct ent_link_group;
 struct ent_link_group *ent_link_group_new(void);
-void ent_link_group_free(struct ent_link_group *g); /* all its links were freed before */
+void ent_link_group_free(struct ent_link_group *g);  /* all its links were freed before */
+void ent_link_group_unref(struct ent_link_group *g); /* freed with its last link, or now when it has none; NULL is fine */
 /* Links with this peer fail with ENT_EPEER and this reason from now on. Any thread. */
 void ent_link_group_kill(struct ent_link_group *g, const char *org, const char *why);
 

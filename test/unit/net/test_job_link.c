@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "mesh_kit.h"
+#include "net/tls_trio.h"
 #include "os/system.h"
 #include "tap.h"
 
@@ -105,6 +106,22 @@ static void ring(void)
 		p[i].next->ops->free(p[i].next);
 		p[i].prev->ops->free(p[i].prev);
 	}
+}
+
+static void trio(void)
+{
+	struct ent_link *l[3][3];
+	struct ent_err err = ENT_ERR_INIT;
+	struct party p[3];
+	if (!OK(!ent_tls_trio(l, &err), "three parties over TLS without a mesh: %s", err.why))
+		return;
+	for (int i = 0; i < 3; i++)
+		p[i] = (struct party){ .me = i, .next = l[i][(i + 1) % 3], .prev = l[i][(i + 2) % 3], .len = 12u << 20 };
+	OK(three(p, send_first), "they send first, then receive");
+	OK(three(p, small_rounds), "and play rounds");
+	for (int i = 0; i < 9; i++)
+		if (l[i / 3][i % 3])
+			l[i / 3][i % 3]->ops->free(l[i / 3][i % 3]);
 }
 
 struct ask {
@@ -316,6 +333,7 @@ int main(void)
 	for (int i = 0; i < 9; i++)
 		ENT_ASSERT(i / 3 == i % 3 || wait_up(&n[i / 3], n[i % 3].org));
 	ring();
+	trio();
 	names();
 	ends();
 	capped();
