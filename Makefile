@@ -30,7 +30,7 @@ lint:
 	@tools/setup.sh check
 	@tools/lint.sh
 
-asan tsan ct fuzz mutants campaign:
+asan tsan ct fuzz campaign:
 	@tools/setup.sh check
 	@tools/$@.sh
 
@@ -42,3 +42,7 @@ install: all
 
 clean:
 	rm -rf $(BUILD) build-*
+
+mutants:
+	@tools/setup.sh check
+	@tools/mutants.py
