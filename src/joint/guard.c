@@ -218,8 +218,6 @@ static int get_record(struct ent_run *r, const struct ent_joint_guard_blob *blob
 static int close_counts(struct ent_run *r, const struct ent_bits *a, const struct ent_bits *b, uint32_t k, struct ent_bits *ret, struct ent_err *err)
 {
 	const unsigned bits = 63;
-	ENT_BITS_AUTO wa = { 0 };
-	ENT_BITS_AUTO wb = { 0 };
 	ENT_RING_AUTO ra = { 0 };
 	ENT_RING_AUTO rb = { 0 };
 	ENT_BITS_AUTO diff = { 0 };

@@ -48,6 +48,9 @@ int ent_joint_params(struct ent_arena *arena, const struct ent_printed *printed,
 int ent_joint_plan_outputs(struct ent_joint_plan *p, struct ent_err *err);
 int ent_joint_plan_one(struct ent_joint_plan *p, struct ent_err *err);
 int ent_joint_dry(struct ent_joint_plan *p, struct ent_err *err);
+/* Makes the owner's query and the table it looks like. k > 0: groups of fewer rows stay out, and cells over fewer non-NULL values are NULL. */
+int ent_joint_derive(struct ent_arena *arena, const struct ent_rel *rel, uint32_t k, struct ent_query **ret_query, struct ent_table **ret_table,
+		     struct ent_err *err);
 bool ent_joint_maybe_null(const struct ent_joint_plan *p, const struct ent_expr *e);
 struct ent_want ent_joint_null_want(const struct ent_joint_plan *p, const struct ent_expr *e);
 

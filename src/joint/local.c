@@ -94,7 +94,17 @@ int ent_joint_local_sql(struct ent_arena *arena, const struct ent_joint_plan *p,
 		return ent_nomem(err);
 	for (size_t i = 0; i < s->table->n_columns; i++)
 		columns[i] = (struct ent_rel_column){ s->table->columns[i].name, s->table->columns[i].type, s->table->columns[i].nullable };
-	*rel = (struct ent_rel){ .kind = ENT_REL_TABLE, .alias = "t", .table = s->table, .columns = columns, .n_columns = s->table->n_columns };
+	struct ent_query **branch = ENT_NEW(arena, struct ent_query *);
+	if (!branch)
+		return ent_nomem(err);
+	*branch = s->derived;
+	*rel = (struct ent_rel){ .kind = s->derived ? ENT_REL_QUERY : ENT_REL_TABLE,
+				 .branches = branch,
+				 .n_branches = 1,
+				 .alias = "t",
+				 .table = s->table,
+				 .columns = columns,
+				 .n_columns = s->table->n_columns };
 	ENT_TRY(local_items(arena, p, s, &q, err));
 	return ent_sql_print_query(arena, &q, dialect, relation_of, &text, out, err);
 }
@@ -450,10 +460,10 @@ int ent_joint_local(struct ent_run *r, size_t source, struct ent_local *ret, str
 	struct ent_printed sql = { .n_params = 0 };
 	struct ent_param *params = NULL;
 	ENT_STREAM_AUTO stream = { 0 };
-	ENT_TRY(r->env->source(r->env->self, &s->table, 1, &at, err));
+	ENT_TRY(r->env->source(r->env->self, &s->base, 1, &at, err));
 	int code = ent_joint_local_sql(r->arena, r->p, s, at.dialect, at.relations[0], &sql, err);
 	code = code ? code : ent_joint_params(r->arena, &sql, &params, err);
-	code = code ? code : r->env->local(r->env->self, &s->table, 1, ent_buf_text(&sql.text), params, sql.n_params, &stream, err);
+	code = code ? code : r->env->local(r->env->self, &s->base, 1, ent_buf_text(&sql.text), params, sql.n_params, &stream, err);
 	ent_buf_deinit(&sql.text);
 	ENT_TRY(code);
 	struct ingest *g = ENT_NEW(r->arena, struct ingest);

@@ -45,6 +45,7 @@ static int add_source(struct ent_joint_plan *p, uint16_t rel, const struct ent_t
 		return unsupported(err, "too many tables in one query", "join fewer tables");
 	p->sources[p->n_sources++] = (struct ent_jsource){ .rel = rel,
 							   .table = t,
+							   .base = t,
 							   .rows = t->rows_padded ? (size_t)t->rows_padded : 1,
 							   .party = party_of(p, t->org),
 							   .counts = strcmp(t->org, p->in.requester) != 0 };
@@ -52,6 +53,38 @@ static int add_source(struct ent_joint_plan *p, uint16_t rel, const struct ent_t
 }
 
 static int add_rel_sources(struct ent_joint_plan *p, uint16_t at, const struct ent_rel *rel, struct ent_err *err);
+
+static const struct ent_joint_table_limit *limit_of(const struct ent_joint_plan *p, const struct ent_table *t)
+{
+	for (size_t i = 0; i < p->in.limits->n_tables; i++)
+		if (!strcmp(p->in.limits->tables[i].org, t->org) && !strcmp(p->in.limits->tables[i].name, t->name))
+			return &p->in.limits->tables[i];
+	return NULL;
+}
+
+static int refuse_table(const struct ent_table *t, struct ent_err *err)
+{
+	return ent_fail(err, ENT_EINTERNAL, "no decision was given for table %s.%s", t->org, t->name);
+}
+
+/* A subquery with GROUP BY over one table: its owner runs it. */
+static int add_derived(struct ent_joint_plan *p, uint16_t at, const struct ent_rel *rel, struct ent_err *err)
+{
+	const struct ent_query *q = rel->branches[0];
+	if (q->n_rels != 1 || q->rels[0].kind != ENT_REL_TABLE || !q->n_group || q->limit >= 0 || q->offset > 0)
+		return unsupported(err, "an aggregated subquery over several tables or without GROUP BY",
+				   "aggregate one table by some of its columns in the subquery");
+	const struct ent_table *base = q->rels[0].table;
+	const struct ent_joint_table_limit *l = limit_of(p, base);
+	struct ent_table *table;
+	if (!l)
+		return refuse_table(base, err);
+	ENT_TRY(add_source(p, at, base, err));
+	struct ent_jsource *s = &p->sources[p->n_sources - 1];
+	ENT_TRY(ent_joint_derive(p->arena, rel, l->is_protected ? l->k : 0, &s->derived, &table, err));
+	s->table = table;
+	return 0;
+}
 
 /* A branch without aggregates over one relation: its columns become expressions over the base table. */
 static int add_branch(struct ent_joint_plan *p, uint16_t at, const struct ent_query *q, struct ent_err *err)
@@ -80,6 +113,8 @@ static int add_rel_sources(struct ent_joint_plan *p, uint16_t at, const struct e
 {
 	if (rel->kind == ENT_REL_TABLE)
 		return add_source(p, at, rel->table, err);
+	if (rel->kind == ENT_REL_QUERY && rel->branches[0]->aggregate)
+		return add_derived(p, at, rel, err);
 	for (size_t i = 0; i < rel->n_branches; i++)
 		ENT_TRY(add_branch(p, at, rel->branches[i], err));
 	return 0;
@@ -87,16 +122,14 @@ static int add_rel_sources(struct ent_joint_plan *p, uint16_t at, const struct e
 
 static int apply_limit(struct ent_joint_plan *p, struct ent_jrel *r, const struct ent_jsource *s, struct ent_err *err)
 {
-	for (size_t i = 0; i < p->in.limits->n_tables; i++) {
-		const struct ent_joint_table_limit *l = &p->in.limits->tables[i];
-		if (strcmp(l->org, s->table->org) || strcmp(l->name, s->table->name))
-			continue;
-		r->is_protected = r->is_protected || l->is_protected;
-		if (l->is_protected && l->k > r->k)
-			r->k = l->k;
-		return 0;
-	}
-	return ent_fail(err, ENT_EINTERNAL, "no decision was given for table %s.%s", s->table->org, s->table->name);
+	const struct ent_joint_table_limit *l = limit_of(p, s->base);
+	if (!l)
+		return refuse_table(s->base, err);
+	uint32_t k = s->derived ? 1 : l->k; /* each group of a derived source already holds k rows */
+	r->is_protected = r->is_protected || l->is_protected;
+	if (l->is_protected && k > r->k)
+		r->k = k;
+	return 0;
 }
 
 static int make_rel(struct ent_joint_plan *p, uint16_t at, struct ent_err *err)
@@ -373,6 +406,24 @@ static int plan_participants(struct ent_joint_plan *p, struct ent_err *err)
 	return 0;
 }
 
+/* Every base table of the tree, to see whose query it is. */
+static int all_tables(struct ent_joint_plan *p, const struct ent_query *q, struct ent_err *err)
+{
+	for (size_t i = 0; i < q->n_rels; i++) {
+		const struct ent_rel *r = &q->rels[i];
+		for (size_t b = 0; r->kind != ENT_REL_TABLE && b < r->n_branches; b++)
+			ENT_TRY(all_tables(p, r->branches[b], err));
+		if (r->kind != ENT_REL_TABLE)
+			continue;
+		const struct ent_joint_table_limit *l = limit_of(p, r->table);
+		if (!l)
+			return refuse_table(r->table, err);
+		p->protects = p->protects || l->is_protected;
+		ENT_TRY(add_source(p, (uint16_t)0, r->table, err));
+	}
+	return 0;
+}
+
 static bool one_owner(const struct ent_joint_plan *p)
 {
 	for (size_t i = 1; i < p->n_sources; i++)
@@ -416,12 +467,13 @@ int ent_joint_plan(struct ent_arena *arena, const struct ent_joint_inputs *in, s
 		return ent_nomem(err);
 	if (!p->n_rels)
 		return unsupported(err, "a query without FROM", "name a table");
-	for (size_t i = 0; i < p->n_rels; i++)
-		ENT_TRY(make_rel(p, (uint16_t)i, err));
+	ENT_TRY(all_tables(p, p->query, err));
 	if (one_owner(p))
 		p->one_owner = p->sources[0].table->org;
-	for (size_t i = 0; i < p->n_rels; i++)
-		p->protects = p->protects || p->rels[i].is_protected;
+	bool whole = p->one_owner && !p->protects;
+	p->n_sources = whole ? p->n_sources : 0;
+	for (size_t i = 0; i < p->n_rels && !whole; i++)
+		ENT_TRY(make_rel(p, (uint16_t)i, err));
 	ENT_TRY(p->one_owner ? ent_joint_plan_one(p, err) : plan_mpc(p, err));
 	ENT_TRY(plan_participants(p, err));
 	*ret = p;

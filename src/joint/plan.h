@@ -41,7 +41,9 @@ struct ent_leaf {
 
 struct ent_jsource {
 	uint16_t rel;
-	const struct ent_table *table;
+	const struct ent_table *table;   /* as the query sees it */
+	const struct ent_table *base;    /* where the rows are: the same, but for a derived source */
+	struct ent_query *derived;       /* subquery with GROUP BY that the owner runs; its columns are table's; or NULL */
 	struct ent_expr *const *columns; /* relation column -> expression over the table's own columns (rel 0); NULL = identity */
 	struct ent_expr *where;          /* over the table's columns, pushed; or NULL */
 	size_t rows;                     /* pad(T) */
@@ -147,6 +149,7 @@ bool ent_joint_expr_rel(const struct ent_expr *e, uint16_t *ret_rel); /* exactly
 bool ent_joint_pushable(const struct ent_joint_plan *p, const struct ent_expr *e, uint16_t *ret_rel);
 bool ent_joint_expr_nullable(const struct ent_joint_plan *p, const struct ent_expr *e);
 /* Bits of magnitude: |value| < 2^bits; 0 = unknown (floats without a bound). */
+unsigned ent_joint_table_bits(const struct ent_table *t, const struct ent_expr *e); /* over a base table's own columns */
 unsigned ent_joint_expr_bits(const struct ent_joint_plan *p, const struct ent_expr *e);
 /* The expression over the source's own columns (rel 0). */
 struct ent_expr *ent_joint_subst(struct ent_arena *arena, const struct ent_jsource *s, const struct ent_expr *e);

@@ -264,6 +264,15 @@ static unsigned call_bits(struct bits_ctx c, const struct ent_expr *e)
 	}
 }
 
+/* Aggregates of a subquery that its owner runs: counts up to the table's rows, sums of so many values. */
+static unsigned agg_bits(struct bits_ctx c, const struct ent_expr *e)
+{
+	unsigned rows = ent_joint_log2(c.table ? (size_t)c.table->rows_padded + 1 : 1) + 1, arg = e->n_args ? magnitude(c, e->args[0]) : 0;
+	if (e->agg == ENT_AGG_COUNT || e->agg == ENT_AGG_COUNT_STAR)
+		return rows;
+	return e->agg == ENT_AGG_SUM && arg ? arg + rows : arg;
+}
+
 static unsigned magnitude(struct bits_ctx c, const struct ent_expr *e)
 {
 	unsigned limit = type_bits(e->type), got = 0;
@@ -277,10 +286,14 @@ static unsigned magnitude(struct bits_ctx c, const struct ent_expr *e)
 		got = magnitude(c, e->args[e->n_args - 1]);
 		for (size_t i = 1; i < e->n_args; i += 2)
 			got = max2(got, magnitude(c, e->args[i]));
-	} else if (e->kind == ENT_X_CALL)
+	} else if (e->kind == ENT_X_AGG)
+		got = agg_bits(c, e);
+	else if (e->kind == ENT_X_CALL)
 		got = call_bits(c, e);
 	return !limit ? got : got && got < limit ? got : limit;
 }
+
+unsigned ent_joint_table_bits(const struct ent_table *t, const struct ent_expr *e) { return magnitude((struct bits_ctx){ NULL, t }, e); }
 
 unsigned ent_joint_expr_bits(const struct ent_joint_plan *p, const struct ent_expr *e) { return magnitude((struct bits_ctx){ p, NULL }, e); }
 

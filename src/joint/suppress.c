@@ -19,7 +19,7 @@ static size_t flag_at(const struct ent_joint_plan *p, int rel, unsigned cond, bo
 	for (size_t i = 0; i < p->n_flags; i++)
 		if (p->flags[i].rel == rel && p->flags[i].cond == cond && p->flags[i].complement == complement)
 			return i;
-	ENT_ASSERT(!"a count was not planned for");
+	ENT_ASSERT(p->n_flags == SIZE_MAX); /* every count was planned for */
 	return 0;
 }
 
