@@ -75,20 +75,21 @@ static bool usable(struct ent_node *n, const char *org)
 	return !strcmp(org, n->card.org) || (m && m->up);
 }
 
-/* Requester and owners first, then members that are up, then any. */
+/* Requester and owners first, then members that are up, then any. In order of their names: the same three parties have the same places in
+ * every job, so that shares kept from one can be compared in the next. */
 static int choose_trio(struct ent_node *n, const struct names *owners, json_t *trio, struct ent_err *err)
 {
-	json_array_append_new(trio, json_string(n->card.org));
-	for (size_t i = 0; i < owners->n && json_array_size(trio) < 3; i++)
-		if (strcmp(owners->at[i], n->card.org) != 0)
-			json_array_append_new(trio, json_string(owners->at[i]));
+	struct names chosen = { 0 };
+	name_add(&chosen, n->card.org);
+	for (size_t i = 0; i < owners->n && chosen.n < 3; i++)
+		name_add(&chosen, owners->at[i]);
 	for (int want_up = 1; want_up >= 0; want_up--)
-		for (size_t i = 0; i < n->n_members && json_array_size(trio) < 3; i++) {
-			const struct ent_member *m = &n->members[i];
-			if (m->up == (bool)want_up && !has(owners, m->card.org))
-				json_array_append_new(trio, json_string(m->card.org));
-		}
-	return json_array_size(trio) == 3 ? 0 : not_enough(err);
+		for (size_t i = 0; i < n->n_members && chosen.n < 3; i++)
+			if (n->members[i].up == (bool)want_up)
+				name_add(&chosen, n->members[i].card.org);
+	for (size_t i = 0; i < chosen.n; i++)
+		json_array_append_new(trio, json_string(chosen.at[i]));
+	return chosen.n == 3 ? 0 : not_enough(err);
 }
 
 static int choose_parties(struct ent_node *n, const struct names *owners, bool explain_only, json_t *ret, struct ent_err *err)
