@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#define CONSULT_MS ((int64_t)7 * 24 * 3600 * 1000) /* who takes no part is asked for so long */
 #define BIT(state) (1u << ENT_JOB_##state)
 
 static const struct ent_sm_state states[] = {
@@ -131,6 +132,17 @@ struct ent_job *ent_job_new(struct ent_node *n, struct ent_bytes request, const 
 	return j;
 }
 
+void ent_job_forget(struct ent_node *n, struct ent_job *j)
+{
+	struct ent_job **at = &n->jobs;
+	(void)ent_db_run(n->db, NULL, "DELETE FROM job WHERE id = ?", "s", j->id);
+	while (*at && *at != j)
+		at = &(*at)->next;
+	if (*at)
+		*at = j->next;
+	ent_job_free(j);
+}
+
 void ent_job_link(struct ent_node *n, struct ent_job *j)
 {
 	struct ent_job **at = &n->jobs;
@@ -250,7 +262,7 @@ static bool approved(struct ent_node *n, const struct ent_job *j, const struct e
 
 void ent_job_approvals(struct ent_node *n, struct ent_job *j)
 {
-	if (j->sm.at != ENT_JOB_APPROVAL)
+	if (j->sm.at != ENT_JOB_APPROVAL || j->outside)
 		return;
 	for (size_t i = 0; i < j->decision->n_approvals; i++)
 		if (!approved(n, j, &j->decision->approvals[i]))
@@ -442,6 +454,8 @@ static bool waits_for(const struct ent_job *j, const struct ent_party *p)
 
 static void tick_live(struct ent_node *n, struct ent_job *j, uint64_t now)
 {
+	if (j->outside)
+		return;
 	if (ent_ms_since(now, j->beat_ms) >= ENT_JOB_BEAT_MS)
 		beat(n, j);
 	if (j->mine && ent_ms_since(now, j->sent_ms) >= ENT_JOB_RESEND_MS)
@@ -461,6 +475,11 @@ static void tick_live(struct ent_node *n, struct ent_job *j, uint64_t now)
 
 static void forget_old(struct ent_node *n, uint64_t now)
 {
+	for (struct ent_job *j = n->jobs, *next; j; j = next) {
+		next = j->next;
+		if (j->outside && ent_node_utc(n) - j->time_ms > CONSULT_MS)
+			ent_job_forget(n, j);
+	}
 	for (struct ent_job **at = &n->jobs; *at;) {
 		struct ent_job *j = *at;
 		if (!ent_job_ended(j) || j->runner_busy || ent_ms_since(now, j->ended_ms) < ENT_JOB_KEEP_MS) {
@@ -546,6 +565,11 @@ static int reload(struct ent_node *n, struct ent_st *st, struct ent_job **ret, s
 static void wait_for_people(struct ent_node *n, struct ent_job *j)
 {
 	struct ent_err err = ENT_ERR_INIT;
+	if (!ent_proposal_parties(j, &err) && !ent_job_party(j, n->card.org)) {
+		j->outside = true;
+		ent_job_move(j, ENT_JOB_APPROVAL);
+		return;
+	}
 	int r = ent_proposal_derive(n, j, &err);
 	if (!r && j->refusal.code)
 		err = j->refusal, r = j->refusal.code;

@@ -54,6 +54,7 @@ struct ent_job {
 	uint32_t attempt;
 	int64_t time_ms;
 	bool mine;                       /* we asked */
+	bool outside;                    /* we take no part, but are asked for approval */
 	struct ent_arena *arena;         /* all that was derived; NULL until then */
 	struct ent_buf request, content; /* envelope; canonical proposal */
 	uint8_t salt[32];
@@ -112,7 +113,8 @@ int ent_proposal_spec(struct ent_node *n, struct ent_job *j, struct ent_err *err
 struct ent_job *ent_job_find(struct ent_node *n, const char *id);
 struct ent_job *ent_job_new(struct ent_node *n, struct ent_bytes request, const uint8_t salt[32], struct ent_bytes content, struct ent_err *err);
 void ent_job_free(struct ent_job *j);
-void ent_job_link(struct ent_node *n, struct ent_job *j); /* into the list, by (time, id) */
+void ent_job_forget(struct ent_node *n, struct ent_job *j); /* out of the list and of node.db */
+void ent_job_link(struct ent_node *n, struct ent_job *j);   /* into the list, by (time, id) */
 struct ent_party *ent_job_party(struct ent_job *j, const char *org);
 bool ent_job_ended(const struct ent_job *j);
 void ent_job_move(struct ent_job *j, enum ent_job_state to);
@@ -130,6 +132,8 @@ int ent_job_store(struct ent_node *n, struct ent_job *j, struct ent_err *err);
 /* ---- job_wire.c ---- */
 void ent_job_send_all(struct ent_node *n, struct ent_job *j, json_t *msg /* taken */);
 void ent_job_propose(struct ent_node *n, struct ent_job *j);
+/* Members that take no part are asked, when the participants are too few for the approvals wanted. */
+void ent_job_consult(struct ent_node *n, struct ent_job *j);
 void ent_job_send_ready(struct ent_node *n, struct ent_job *j, const char *org /* NULL: all */);
 json_t *ent_job_message(const struct ent_job *j, const char *type);
 
@@ -138,7 +142,7 @@ int ent_job_payload(struct ent_job *j, struct ent_buf *ret, struct ent_err *err)
 void ent_job_start(struct ent_node *n, struct ent_job *j);
 
 /* ---- job_verbs.c ---- */
-void ent_job_on_approval(struct ent_node *n, struct ent_job *j, struct ent_party *p, const json_t *msg);
+void ent_job_on_approval(struct ent_node *n, struct ent_job *j, const char *org, const json_t *msg);
 
 /* ---- evidence.c ---- */
 void ent_job_on_evidence(struct ent_node *n, struct ent_job *j, struct ent_party *p, const json_t *msg);

@@ -413,6 +413,13 @@ static int say(struct ent_node *n, struct ent_job *j, bool yes, struct ent_err *
 	return 0;
 }
 
+/* An outsider has said what it was asked for, and is done with it. */
+static void outside_verdict(struct ent_node *n, struct ent_job *j, bool yes, struct ent_reply *reply)
+{
+	ent_reply_ok(reply, json_pack("{s:s,s:s}", "id", j->id, "state", yes ? "approved" : "denied"));
+	ent_job_forget(n, j);
+}
+
 static void verdict(struct ent_node *n, const json_t *args, struct ent_reply *reply, bool yes)
 {
 	struct ent_err err = ENT_ERR_INIT;
@@ -424,6 +431,10 @@ static void verdict(struct ent_node *n, const json_t *args, struct ent_reply *re
 			: ent_fail(&err, ENT_EUSAGE, "job %s waits for no approval: %s", j->id, ent_sm_name(&j->sm));
 	if (r) {
 		ent_reply_err(reply, &err);
+		return;
+	}
+	if (j->outside) {
+		outside_verdict(n, j, yes, reply);
 		return;
 	}
 	if (!yes) {
@@ -445,34 +456,38 @@ void ent_verb_cancel(struct ent_node *n, const json_t *args, struct ent_reply *r
 	struct ent_job *j = job_arg(n, args, reply);
 	if (!j)
 		return;
+	if (j->outside) {
+		outside_verdict(n, j, false, reply);
+		return;
+	}
 	ent_fail(&err, ENT_ECANCELLED, "cancelled by %s", n->card.org);
 	ent_job_abort(n, j, &err, true);
 	ent_reply_ok(reply, json_pack("{s:s,s:s}", "id", j->id, "state", ent_sm_name(&j->sm)));
 	ent_job_pump(n);
 }
 
-static int read_approval(struct ent_node *n, struct ent_job *j, const struct ent_party *p, const char *text, struct ent_err *err)
+static int read_approval(struct ent_node *n, struct ent_job *j, const char *org, const char *text, struct ent_err *err)
 {
 	struct ent_entry e;
 	const char *proposal;
 	ENT_TRY(ent_entry_open(ent_bytes_str(text), &e, err));
-	int r = ent_member_signed(n, p->org, &e.dsse, err);
+	int r = ent_member_signed(n, org, &e.dsse, err);
 	if (!r)
 		r = ent_json_str(e.dsse.body, "proposal", &proposal, err);
-	if (!r && (e.type != ENT_ENTRY_APPROVE || strcmp(proposal, j->hash_hex) != 0 || strcmp(e.actor, p->org) != 0))
-		r = ent_fail(err, ENT_EPEER, "an approval of %s is about something else", p->org);
+	if (!r && (e.type != ENT_ENTRY_APPROVE || strcmp(proposal, j->hash_hex) != 0 || strcmp(e.actor, org) != 0))
+		r = ent_fail(err, ENT_EPEER, "an approval of %s is about something else", org);
 	if (!r)
-		r = keep_approval(n, j, p->org, json_is_true(json_object_get(e.dsse.body, "allow")), ent_bytes_str(text), err);
+		r = keep_approval(n, j, org, json_is_true(json_object_get(e.dsse.body, "allow")), ent_bytes_str(text), err);
 	ent_entry_deinit(&e);
 	return r;
 }
 
-void ent_job_on_approval(struct ent_node *n, struct ent_job *j, struct ent_party *p, const json_t *msg)
+void ent_job_on_approval(struct ent_node *n, struct ent_job *j, const char *org, const json_t *msg)
 {
 	struct ent_err err = ENT_ERR_INIT;
 	const char *text;
-	if (ent_json_str(msg, "dsse", &text, &err) || read_approval(n, j, p, text, &err)) {
-		ent_log(n->env.log, ENT_LOG_WARN, "approval-refused", "org=%s what=\"%s\"", p->org, err.what);
+	if (ent_json_str(msg, "dsse", &text, &err) || read_approval(n, j, org, text, &err)) {
+		ent_log(n->env.log, ENT_LOG_WARN, "approval-refused", "org=%s what=\"%s\"", org, err.what);
 		return;
 	}
 	ent_job_approvals(n, j);

@@ -16,14 +16,35 @@ void ent_job_send_all(struct ent_node *n, struct ent_job *j, json_t *msg)
 	json_decref(msg);
 }
 
-void ent_job_propose(struct ent_node *n, struct ent_job *j)
+static json_t *whole_proposal(const struct ent_job *j, const char *type)
 {
 	char salt[65];
-	json_t *msg = ent_job_message(j, "propose");
+	json_t *msg = ent_job_message(j, type);
 	ent_hex(salt, j->salt, 32);
 	json_object_set_new(msg, "salt", json_string(salt));
 	json_object_set_new(msg, "request", json_string(ent_buf_text(&j->request)));
 	json_object_set_new(msg, "content", json_string(ent_buf_text(&j->content)));
+	return msg;
+}
+
+void ent_job_consult(struct ent_node *n, struct ent_job *j)
+{
+	uint32_t wanted = 0;
+	for (size_t i = 0; i < j->decision->n_approvals; i++)
+		wanted = j->decision->approvals[i].of > wanted ? j->decision->approvals[i].of : wanted;
+	if (wanted + 1 <= j->n_party)
+		return;
+	ENT_JSON_AUTO msg = whole_proposal(j, "consult");
+	for (size_t i = 0; i < n->n_members; i++)
+		if (!ent_job_party(j, n->members[i].card.org))
+			ent_peer_send(n, n->members[i].card.org, json_incref(msg));
+}
+
+void ent_job_propose(struct ent_node *n, struct ent_job *j)
+{
+	json_t *msg = whole_proposal(j, "propose");
+	if (j->sm.at == ENT_JOB_APPROVAL)
+		ent_job_consult(n, j);
 	j->sent_ms = ent_node_mono(n);
 	for (size_t i = 0; i < j->n_party; i++)
 		if (strcmp(j->party[i].org, n->card.org) != 0 && !j->party[i].ready)
@@ -243,6 +264,37 @@ static void on_propose(struct ent_node *n, struct ent_member *m, const char *id,
 	try_take_up(n, j);
 }
 
+static bool said_already(struct ent_node *n, const char *id)
+{
+	ENT_ST st = { 0 };
+	return !ent_db_query(n->db, &st, NULL, "SELECT 1 FROM approval WHERE job = ? AND org = ?", "ss", id, n->card.org) &&
+	       ent_st_next(&st, NULL) > 0;
+}
+
+/* Asked for an approval only: what was signed is kept, nothing is decided or computed here. */
+static void on_consult(struct ent_node *n, struct ent_member *m, const char *id, const json_t *msg)
+{
+	struct ent_err err = ENT_ERR_INIT;
+	struct ent_job *j = ent_job_find(n, id);
+	if (j || said_already(n, id))
+		return;
+	int r = check_room(n, &err);
+	if (!r)
+		r = propose_new(n, m, msg, 1, &j, &err);
+	if (!r)
+		r = ent_proposal_parties(j, &err);
+	if (!r && (strcmp(j->id, id) != 0 || ent_job_party(j, n->card.org)))
+		r = ent_fail(&err, ENT_EPEER, "this question does not need our approval from outside");
+	if (r) {
+		ent_log(n->env.log, ENT_LOG_WARN, "consult-refused", "org=%s what=\"%s\"", m->card.org, err.what);
+		ent_job_free(j);
+		return;
+	}
+	j->outside = true;
+	ent_job_link(n, j);
+	ent_job_move(j, ENT_JOB_APPROVAL);
+}
+
 void ent_jobs_facts(struct ent_node *n, const char *org)
 {
 	(void)org;
@@ -321,15 +373,8 @@ static const struct job_route {
 	void (*fn)(struct ent_node *n, struct ent_job *j, struct ent_party *p, const json_t *msg);
 	bool any_attempt;
 } routes[] = {
-	{ "queued", on_queued, false },
-	{ "ready", on_ready, false },
-	{ "withdraw", on_withdraw, false },
-	{ "beat", on_beat, true },
-	{ "abort", on_abort, true },
-	{ "ended", on_ended, false },
-	{ "finish", on_finish, false },
-	{ "evidence", ent_job_on_evidence, true },
-	{ "approval", ent_job_on_approval, true },
+	{ "queued", on_queued, false }, { "ready", on_ready, false }, { "withdraw", on_withdraw, false }, { "beat", on_beat, true },
+	{ "abort", on_abort, true },    { "ended", on_ended, false }, { "finish", on_finish, false },     { "evidence", ent_job_on_evidence, true },
 };
 
 bool ent_jobs_message(struct ent_node *n, struct ent_member *m, const char *type, const json_t *msg)
@@ -342,6 +387,14 @@ bool ent_jobs_message(struct ent_node *n, struct ent_member *m, const char *type
 		return false;
 	if (!strcmp(type, "propose"))
 		return on_propose(n, m, id, attempt, msg), true;
+	if (!strcmp(type, "consult"))
+		return on_consult(n, m, id, msg), true;
+	if (!strcmp(type, "approval")) {
+		struct ent_job *j = ent_job_find(n, id);
+		if (j && !ent_job_ended(j))
+			ent_job_on_approval(n, j, m->card.org, msg);
+		return true;
+	}
 	for (size_t i = 0; i < ENT_COUNT(routes); i++) {
 		if (strcmp(routes[i].type, type) != 0)
 			continue;
