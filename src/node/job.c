@@ -152,6 +152,7 @@ void ent_job_link(struct ent_node *n, struct ent_job *j)
 	*at = j;
 }
 
+/* What a job may open is known once it is decided; a job that is only aborted after a restart must not forget it: the guard compares with it. */
 int ent_job_store(struct ent_node *n, struct ent_job *j, struct ent_err *err)
 {
 	ENT_CLEANUP(ent_buf_deinit) struct ent_buf text = ENT_BUF(16 << 20);
@@ -164,9 +165,10 @@ int ent_job_store(struct ent_node *n, struct ent_job *j, struct ent_err *err)
 	ENT_TRY(ent_json_canonical(info, &text, err));
 	return ent_db_run(
 		n->db, err,
-		"INSERT OR REPLACE INTO job(id, time, state, requester, request, content, salt, attempt, info) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?)",
-		"sissbbbis", j->id, j->time_ms, ent_sm_name(&j->sm), ent_proposal_text(j, "requester"), &request, &content, &salt,
-		(int64_t)j->attempt, ent_buf_text(&text));
+		"INSERT INTO job(id, time, state, requester, request, content, salt, attempt, info) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) "
+		"ON CONFLICT(id) DO UPDATE SET state = ?3, attempt = ?8, info = CASE WHEN ?10 THEN ?9 ELSE info END",
+		"sissbbbisi", j->id, j->time_ms, ent_sm_name(&j->sm), ent_proposal_text(j, "requester"), &request, &content, &salt,
+		(int64_t)j->attempt, ent_buf_text(&text), (int64_t)(j->decision != NULL));
 }
 
 void ent_job_move(struct ent_job *j, enum ent_job_state to)

@@ -159,6 +159,14 @@ static void got_rows(struct sim_client *c, const json_t *answer, struct ent_byte
 	c->node->w->counts.done++;
 }
 
+/* The rules may say no; nothing else may, any more. */
+static void must_be_answered(struct sim_node *s, const char *id, const char *code, const char *what)
+{
+	if (s->w->adversary || (!strcmp(code, "DENIED") && !strstr(what, "leaves out")))
+		return;
+	sim_fail(s->w, "%s cannot ask any more though all is well: job %s: %s %s", s->org, id, code, what);
+}
+
 static void watched(struct sim_client *c, const json_t *answer, struct ent_bytes content, const struct ent_err *err)
 {
 	struct sim_job *j = sim_job_get(c->node->w, c->text);
@@ -172,7 +180,11 @@ static void watched(struct sim_client *c, const json_t *answer, struct ent_bytes
 	}
 	j->ended = true;
 	if (strcmp(state, "done") != 0) {
+		const json_t *e = json_object_get(answer, "error");
 		c->node->w->counts.failed++;
+		if (j->last && json_is_object(e) && !j->excused)
+			must_be_answered(c->node, c->text, json_string_value(json_object_get(e, "code")),
+					 json_string_value(json_object_get(e, "what")));
 		return;
 	}
 	sim_promise(c->node, -1, ENT_ENTRY_RESULT, c->text, 0, "");
@@ -188,10 +200,13 @@ static void asked(struct sim_client *c, const json_t *answer, struct ent_bytes c
 {
 	const char *id = json_string_value(json_object_get(answer, "job"));
 	(void)content;
+	if (err && c->node->w->last)
+		must_be_answered(c->node, "-", ent_code_name(err->code), err->what);
 	if (failed(c, err) || !id)
 		return;
 	struct sim_job *j = sim_job_get(c->node->w, id);
 	j->requester = c->node->index;
+	j->last = c->node->w->last;
 	snprintf(j->rows, sizeof j->rows, "%s", c->text);
 	sim_promise(c->node, index_of(json_object_get(answer, "request")), ENT_ENTRY_REQUEST, id, 0, "");
 	sim_promise(c->node, -1, ENT_ENTRY_DECISION, id, 0, "");

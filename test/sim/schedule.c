@@ -247,6 +247,28 @@ static void settle(struct sim_world *w)
 			sim_client_settle(&w->nodes[i]);
 }
 
+/* In a world that healed, everybody is answered, or told which rule forbids it. */
+static void last_questions(struct sim_world *w)
+{
+	for (int i = 0; i < w->n && !w->failed; i++) {
+		struct sim_node *s = &w->nodes[i];
+		if (!sim_up(s))
+			continue;
+		for (int slot = 0; slot < 3; slot++)
+			sim_client_grant(s, slot);
+		sim_after_event(s);
+	}
+	sim_run_until(w, w->now + 3000);
+	w->last = true;
+	for (int i = 0; i < w->n && !w->failed; i++) {
+		if (sim_up(&w->nodes[i])) {
+			sim_client_query(&w->nodes[i]);
+			sim_after_event(&w->nodes[i]);
+		}
+		sim_run_until(w, w->now + 9000);
+	}
+}
+
 static void final_audit(struct sim_world *w)
 {
 	sim_audit_ended(w);
@@ -273,9 +295,14 @@ static void live(struct sim_world *w)
 	sim_heal(w);
 	for (int i = 0; i < 4 && !w->failed; i++) {
 		sim_run_until(w, w->now + CALM_MS / 4);
-		if (i < 3)
+		if (i < 2)
+			settle(w);
+		if (i == 2)
+			last_questions(w);
+		if (i == 3)
 			settle(w);
 	}
+	sim_run_until(w, w->now + 1000);
 	if (!w->failed)
 		final_audit(w);
 }

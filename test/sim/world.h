@@ -120,7 +120,7 @@ struct sim_world {
 	struct sim_checks *checks;
 	struct sim_tables *tables;
 	unsigned delay_ms; /* mean of a message */
-	bool wild, disks_failed;
+	bool wild, disks_failed, last; /* last: questions asked now must be answered */
 	bool adversary, verbose, quiet; /* quiet: no more mischief, the world heals */
 	bool failed;
 	char why[600];
@@ -220,7 +220,7 @@ struct sim_job { /* one question and what was seen of it */
 	int requester;
 	bool mine; /* asked by a client of ours: rows are known */
 	char rows[200];
-	bool ended, excused;
+	bool ended, excused, last;
 	uint64_t asked_at;
 	unsigned parties; /* bit per node, known at the first start */
 	struct sim_seat {
