@@ -241,6 +241,24 @@ void ent_verb_ledger_prove(struct ent_node *n, const json_t *args, struct ent_re
 		reply->done(reply, answer, ent_buf_bytes(&proof), NULL);
 }
 
+static int block_number(void *arg, uint64_t index, const struct ent_entry *e)
+{
+	(void)index;
+	if (e->type == ENT_ENTRY_BLOCK)
+		*(json_int_t *)arg = json_integer_value(json_object_get(e->dsse.body, "number"));
+	return 0;
+}
+
+/* The block an entry stands in: the last block entry before it. */
+static json_int_t block_of(struct ent_node *n, uint64_t at)
+{
+	json_int_t number = -1;
+	for (uint64_t from = at; number < 0 && from-- > 0;)
+		if (ent_ledger_each(n->ledger, from, from + 1, block_number, &number, NULL))
+			break;
+	return number;
+}
+
 void ent_verb_ledger_note(struct ent_node *n, const json_t *args, struct ent_reply *reply)
 {
 	struct ent_err err = ENT_ERR_INIT;
@@ -255,5 +273,6 @@ void ent_verb_ledger_note(struct ent_node *n, const json_t *args, struct ent_rep
 		return;
 	}
 	ent_duty_publish(n);
-	ent_reply_ok(reply, json_pack("{s:I,s:o}", "index", (json_int_t)at, "id", json_sprintf("%s/%llu", n->card.org, (unsigned long long)at)));
+	ent_reply_ok(reply, json_pack("{s:I,s:I,s:o}", "index", (json_int_t)at, "block", block_of(n, at), "id",
+				      json_sprintf("%s/%llu", n->card.org, (unsigned long long)at)));
 }

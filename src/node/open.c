@@ -46,7 +46,7 @@ static int broke(struct ent_node *n, int code, struct ent_err *err)
 static int usable(struct ent_node *n, struct ent_err *err)
 {
 	if (!n->broken)
-		return 0;
+		return ent_restore_check(n, err);
 	ent_fail(err, ENT_EIO, "this node stopped writing after a failed write");
 	return ent_next(err, "see its log, make room or repair the disk, then start it again");
 }
@@ -152,6 +152,7 @@ static int open_all(struct ent_node *n, struct ent_err *err)
 	ENT_TRY(ent_db_open(n->env.fs, n->env.clock, n->env.random, &n->db, err));
 	ENT_TRY(open_ledger(n, err));
 	ENT_TRY(ent_apply_all(n, err));
+	n->restored = ent_restore_pending(n);
 	ENT_TRY(ent_duty_open(n, err));
 	ENT_TRY(ent_members_load(n, err));
 	return ent_jobs_recover(n, err);

@@ -65,9 +65,13 @@ static void on_want(struct ent_node *n, struct ent_member *m, const json_t *msg)
 static const struct peer_route {
 	const char *type;
 	void (*fn)(struct ent_node *n, struct ent_member *m, const json_t *msg);
-} routes[] = {
-	{ "hello", on_hello }, { "news", on_news }, { "want", on_want }, { "facts", ent_facts_receive }, { "checkpoint", ent_duty_checkpoint }
-};
+} routes[] = { { "hello", on_hello },
+	       { "news", on_news },
+	       { "want", on_want },
+	       { "facts", ent_facts_receive },
+	       { "checkpoint", ent_duty_checkpoint },
+	       { "last?", ent_restore_tell },
+	       { "last", ent_restore_told } };
 
 static bool dispatch(struct ent_node *n, struct ent_member *m, const json_t *msg)
 {
@@ -101,6 +105,7 @@ void ent_node_peer_up(struct ent_node *node, const char *org)
 	m->heard_ms = ent_node_mono(node);
 	ent_log(node->env.log, ENT_LOG_INFO, "peer-up", "org=%s", org);
 	ent_peer_hello(node, m);
+	ent_restore_ask(node, m);
 	ent_jobs_peer(node, org, true);
 }
 

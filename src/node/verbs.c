@@ -153,6 +153,7 @@ static const struct verb {
 	{ "untrust", ent_verb_untrust, false },
 	{ "members", ent_verb_members, false },
 	{ "config", ent_verb_config, false },
+	{ "backup", ent_verb_backup, false },
 	{ "doctor", ent_verb_doctor, false },
 	{ "ledger.list", ent_verb_ledger_list, false },
 	{ "ledger.blocks", ent_verb_ledger_blocks, false },
