@@ -1,5 +1,6 @@
 /* Differential: random joint queries over random tables of three owners against DuckDB on the pooled tables, with policy.md's rules 3 to 6
- * written once more in SQL as an independent oracle. ENT_PROP_QUERIES and ENT_PROP_SEED change the run; a failure prints its seed. */
+ * written once more in SQL as an independent oracle. ENT_PROP_QUERIES and ENT_PROP_SEED change the run; "campaign" runs for ENT_CAMPAIGN_SECONDS; a
+ * failure prints its seed. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -540,17 +541,20 @@ static bool run_world(const char *module, uint64_t seed, unsigned queries, unsig
 
 int main(int argc, char **argv)
 {
-	const char *n = getenv("ENT_PROP_QUERIES"), *s = getenv("ENT_PROP_SEED");
-	unsigned queries = n ? (unsigned)strtoul(n, NULL, 10) : 500, bad = 0, worlds = 0;
+	const char *n = getenv("ENT_PROP_QUERIES"), *s = getenv("ENT_PROP_SEED"), *limit = getenv("ENT_CAMPAIGN_SECONDS");
+	bool campaign = argc > 2 && !strcmp(argv[2], "campaign");
+	time_t end = time(NULL) + (campaign ? (limit ? atol(limit) : 60) : 100000);
+	s = s ? s : getenv("ENT_SEED");
+	unsigned queries = n ? (unsigned)strtoul(n, NULL, 10) : campaign ? 100000000 : 500, bad = 0, worlds = 0;
 	uint64_t seed = s ? strtoull(s, NULL, 10) : (uint64_t)time(NULL);
 	if (argc < 2)
 		return 2;
 	printf("# seed %llu, %u queries\n", (unsigned long long)seed, queries);
-	for (unsigned done = 0; done < queries && bad < 5; done += 10, worlds++)
+	for (unsigned done = 0; done < queries && bad < 5 && time(NULL) < end; done += 10, worlds++)
 		if (!run_world(argv[1], seed + worlds, 10, &bad))
 			bad++;
 	printf("# %u answered with %u rows in all, %u refused at plan time\n", answered, rows_out, refused);
 	OK_INT(bad, 0, "random joint queries equal the pooled answer under the rules");
-	OK(answered > queries * 6 / 10, "most queries are answered (%u of %u)", answered, queries);
+	OK(answered > refused, "most queries are answered (%u, %u refused by name)", answered, refused);
 	return tap_done();
 }
