@@ -29,7 +29,7 @@ static int project_label(struct ent_run *r, struct ent_frame *f, size_t i, struc
 {
 	const struct ent_jlabel *l = &r->p->labels[i];
 	ENT_VAL_AUTO v = { 0 };
-	ENT_TRY(ent_joint_eval(&r->x, r->p, f, l->expr, (struct ent_want){ ENT_MODE_VALUE, 0 }, &v, err));
+	ENT_TRY(ent_joint_eval(&r->x, r->p, f, l->expr, (struct ent_want){ ENT_MODE_LABEL, 0 }, &v, err));
 	ENT_TRY(ent_joint_val_widen(&r->x, &v, l->enc.bits, err));
 	ENT_TRY(own_view(r, &v.v, err));
 	ENT_TRY(own_view(r, &v.null, err));
@@ -112,10 +112,14 @@ int ent_joint_project(struct ent_run *r, struct ent_frame *f, struct ent_err *er
 
 /* ---- order ---- */
 
-static size_t label_keys(const struct ent_frame *f, const struct ent_joint_plan *p, unsigned *ids)
+/* but: leave out labels that a row of this relation determines (-1: none); runs of equal rows stay whole without them. */
+static size_t label_keys_but(const struct ent_frame *f, const struct ent_joint_plan *p, int but, unsigned *ids)
 {
 	size_t n = 0;
 	for (size_t i = p->n_labels; i-- > 0;) {
+		uint16_t rel;
+		if (but >= 0 && !p->rels[but].nullable && ent_joint_expr_rel(p->labels[i].expr, &rel) && rel == but)
+			continue;
 		ids[n++] = ENT_PART_LABEL(i);
 		if (ent_frame_has(f, ENT_PART_LABEL_NULL(i)))
 			ids[n++] = ENT_PART_LABEL_NULL(i);
@@ -123,6 +127,8 @@ static size_t label_keys(const struct ent_frame *f, const struct ent_joint_plan 
 	ids[n++] = ENT_INVALID;
 	return n;
 }
+
+static size_t label_keys(const struct ent_frame *f, const struct ent_joint_plan *p, unsigned *ids) { return label_keys_but(f, p, -1, ids); }
 
 static int stack(struct ent_run *r, const struct ent_frame *f, const unsigned *ids, size_t n, struct ent_bits *ret, struct ent_err *err)
 {
@@ -208,10 +214,11 @@ static int flag_runs(struct ent_run *r, struct ent_frame *f, size_t rel, const s
 	return 0;
 }
 
-static int sort_by_rel(struct ent_run *r, struct ent_frame *f, size_t rel, struct ent_err *err)
+/* last: groups must be whole afterwards, not only runs of equal rows. */
+static int sort_by_rel(struct ent_run *r, struct ent_frame *f, size_t rel, bool last_sort, struct ent_err *err)
 {
 	unsigned ids[3 * ENT_LABELS_MAX + 1] = { ENT_PART_ID(rel) };
-	size_t n = 1 + label_keys(f, r->p, ids + 1);
+	size_t n = 1 + label_keys_but(f, r->p, last_sort ? -1 : (int)rel, ids + 1);
 	ENT_TRY(ent_frame_sort(&r->x, f, ids, n, err));
 	ENT_BITS_AUTO key = { 0 };
 	ENT_BITS_AUTO same = { 0 };
@@ -246,9 +253,12 @@ static int order_rows(struct ent_run *r, struct ent_frame *f, struct ent_err *er
 	ENT_TRY(ent_sx_not(&r->x, &f->part[ENT_PART_VALID], &invalid, err));
 	ent_frame_put(f, ENT_INVALID, &invalid);
 	for (size_t rel = 0; rel < p->n_rels; rel++) {
+		size_t left = 0;
+		for (size_t i = rel + 1; i < p->n_rels; i++)
+			left += p->rels[i].wants_id;
 		if (!p->rels[rel].wants_id)
 			continue;
-		ENT_TRY(sort_by_rel(r, f, rel, err));
+		ENT_TRY(sort_by_rel(r, f, rel, !left, err));
 		sorted = true;
 	}
 	if (!sorted && p->n_labels) {

@@ -159,21 +159,68 @@ static int enc_fixed(const struct ent_joint_plan *p, const struct ent_expr *e, u
 	return 0;
 }
 
+/* A double that is always a whole number (or NaN, infinite). */
+static bool whole_number(const struct ent_expr *e)
+{
+	if (!ent_type_is_float(e->type))
+		return ent_type_is_int(e->type);
+	if (e->kind == ENT_X_CONST)
+		return !e->is_null && floor(e->real) == e->real;
+	if (e->kind != ENT_X_CALL)
+		return false;
+	switch (e->op) {
+	case ENT_OP_FLOOR:
+	case ENT_OP_CEIL:
+		return true;
+	case ENT_OP_CAST:
+		return whole_number(e->args[0]);
+	case ENT_OP_ADD:
+	case ENT_OP_SUB:
+	case ENT_OP_MUL:
+		return whole_number(e->args[0]) && whole_number(e->args[1]);
+	case ENT_OP_NEG:
+	case ENT_OP_ABS:
+		return whole_number(e->args[0]);
+	default:
+		return false;
+	}
+}
+
+enum ent_enc_kind ent_joint_leaf_kind(const struct ent_joint_plan *p, const struct ent_expr *e, struct ent_want want)
+{
+	if (want.mode == ENT_MODE_HASH)
+		return ENT_ENC_HASH;
+	if (e->type.id == ENT_T_TEXT)
+		return ENT_ENC_CODE;
+	if (!ent_type_is_float(e->type))
+		return ENT_ENC_INT;
+	if (want.mode == ENT_MODE_FIXED)
+		return ENT_ENC_FIXED;
+	unsigned bits = ent_joint_expr_bits(p, e);
+	return want.mode == ENT_MODE_LABEL && e->type.id == ENT_T_DOUBLE && bits && bits < 50 && whole_number(e) ? ENT_ENC_INT : ENT_ENC_REAL;
+}
+
 int ent_joint_leaf_add(struct ent_joint_plan *p, uint16_t rel, const struct ent_expr **exprs, size_t n, struct ent_want want, size_t *ret,
 		       struct ent_err *err)
 {
 	struct ent_leaf l = { .rel = rel, .exprs = exprs, .n_exprs = n };
-	struct ent_type t = exprs[0]->type;
-	if (want.mode == ENT_MODE_HASH)
+	switch (ent_joint_leaf_kind(p, exprs[0], want)) {
+	case ENT_ENC_HASH:
 		l.enc = (struct ent_enc){ .kind = ENT_ENC_HASH, .bits = 64 };
-	else if (t.id == ENT_T_TEXT)
+		break;
+	case ENT_ENC_CODE:
 		l.enc = enc_text(p, &l);
-	else if (ent_type_is_float(t) && want.mode == ENT_MODE_FIXED)
+		break;
+	case ENT_ENC_FIXED:
 		ENT_TRY(enc_fixed(p, exprs[0], want.fraction, &l.enc, err));
-	else if (ent_type_is_float(t))
+		break;
+	case ENT_ENC_REAL:
 		l.enc = (struct ent_enc){ .kind = ENT_ENC_REAL, .bits = 64 };
-	else
-		l.enc = enc_int(ent_joint_expr_bits(p, exprs[0]), t.id == ENT_T_BOOL);
+		break;
+	case ENT_ENC_INT:
+		l.enc = enc_int(ent_joint_expr_bits(p, exprs[0]), exprs[0]->type.id == ENT_T_BOOL);
+		break;
+	}
 	for (size_t i = 0; i < n; i++)
 		l.nullable = l.nullable || ent_joint_expr_nullable(p, exprs[i]);
 	int at = ent_joint_leaf_find(p, rel, exprs, n, l.enc.kind, l.enc.fraction);
@@ -330,6 +377,8 @@ int ent_joint_need(struct ent_joint_plan *p, const struct ent_expr *e, struct en
 		*ret_enc = p->leaves[at].enc;
 		return 0;
 	}
+	if (want.mode == ENT_MODE_LABEL)
+		want.mode = ENT_MODE_VALUE;
 	if (e->kind == ENT_X_CASE)
 		return need_case(p, e, want, ret_enc, err);
 	if (e->kind == ENT_X_CALL)

@@ -180,6 +180,13 @@ static int put_number(struct ingest *g, size_t leaf, const struct ent_view *v, s
 		g->value[leaf][at] = (uint64_t)(int64_t)llround(d);
 		return 0;
 	}
+	if (real) { /* a whole number, or it would not have been planned so */
+		double d = ent_view_real(v, row);
+		if (!(fabs(d) < 0x1p60) || !fits((int64_t)d, enc) || (double)(int64_t)d != d)
+			return refuse_value(g, leaf, err);
+		g->value[leaf][at] = (uint64_t)(int64_t)d;
+		return 0;
+	}
 	ent_i128 w = ent_view_wide(v, row);
 	if (w != (int64_t)w || !fits((int64_t)w, enc))
 		return refuse_value(g, leaf, err);

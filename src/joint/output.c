@@ -279,8 +279,12 @@ static int put_label(struct decoder *d, size_t i, struct ent_err *err)
 	if (l->enc.kind == ENT_ENC_CODE)
 		return put_texts(d, ENT_PART_LABEL(i), i, err);
 	words_of(d, ENT_PART_LABEL(i), 0);
-	for (size_t row = 0; row < d->rows; row++)
-		put_value(cell(d, row, i), d->words[row], l->enc, true);
+	for (size_t row = 0; row < d->rows; row++) {
+		struct ent_cell *c = cell(d, row, i);
+		put_value(c, d->words[row], l->enc, true);
+		if (ent_type_is_float(l->expr->type) && l->enc.kind == ENT_ENC_INT)
+			c->real = (double)c->wide;
+	}
 	return 0;
 }
 

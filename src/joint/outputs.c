@@ -19,7 +19,7 @@ static int add_label(struct ent_joint_plan *p, const struct ent_expr *e, struct 
 			return 0;
 	struct ent_jlabel l = { .expr = e, .leaf = -1 };
 	if (!p->one_owner)
-		ENT_TRY(ent_joint_need(p, e, VALUE, &l.enc, err));
+		ENT_TRY(ent_joint_need(p, e, (struct ent_want){ ENT_MODE_LABEL, 0 }, &l.enc, err));
 	if (l.enc.kind == ENT_ENC_CODE)
 		l.leaf = leaf_of(p, e, ENT_ENC_CODE);
 	p->labels[p->n_labels++] = l;

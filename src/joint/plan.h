@@ -155,13 +155,20 @@ unsigned ent_joint_expr_bits(const struct ent_joint_plan *p, const struct ent_ex
 struct ent_expr *ent_joint_subst(struct ent_arena *arena, const struct ent_jsource *s, const struct ent_expr *e);
 
 /* leaves.c */
-enum ent_mode { ENT_MODE_VALUE, ENT_MODE_HASH, ENT_MODE_FIXED };
+enum ent_mode {
+	ENT_MODE_VALUE,
+	ENT_MODE_HASH,
+	ENT_MODE_FIXED,
+	ENT_MODE_LABEL /* as VALUE, but whole-numbered doubles of one owner (floor(x / 5) * 5) travel as short integers */
+};
 struct ent_want {
 	enum ent_mode mode;
 	unsigned fraction;
 };
 /* Registers every leaf that evaluating e needs; refuses by name what MPC cannot do across owners. ret_enc: encoding of e's value. */
 int ent_joint_need(struct ent_joint_plan *p, const struct ent_expr *e, struct ent_want want, struct ent_enc *ret_enc, struct ent_err *err);
+/* Encoding of a leaf's value; CODE and FIXED widths are filled in by leaf_add. */
+enum ent_enc_kind ent_joint_leaf_kind(const struct ent_joint_plan *p, const struct ent_expr *e, struct ent_want want);
 int ent_joint_leaf_find(const struct ent_joint_plan *p, uint16_t rel, const struct ent_expr *const *exprs, size_t n, enum ent_enc_kind kind,
 			unsigned fraction);
 int ent_joint_leaf_add(struct ent_joint_plan *p, uint16_t rel, const struct ent_expr **exprs, size_t n, struct ent_want want, size_t *ret,

@@ -64,11 +64,7 @@ static int eval_const(struct ent_sx *x, size_t rows, const struct ent_expr *e, s
 static int eval_leaf(const struct ent_joint_plan *p, const struct ent_frame *f, uint16_t rel, const struct ent_expr *e, struct ent_want want,
 		     struct ent_val *ret, struct ent_err *err)
 {
-	enum ent_enc_kind kind = want.mode == ENT_MODE_HASH                                  ? ENT_ENC_HASH
-				 : e->type.id == ENT_T_TEXT                                  ? ENT_ENC_CODE
-				 : ent_type_is_float(e->type) && want.mode == ENT_MODE_FIXED ? ENT_ENC_FIXED
-				 : ent_type_is_float(e->type)                                ? ENT_ENC_REAL
-											     : ENT_ENC_INT;
+	enum ent_enc_kind kind = ent_joint_leaf_kind(p, e, want);
 	int leaf = ent_joint_leaf_find(p, rel, &e, 1, kind, kind == ENT_ENC_FIXED ? want.fraction : 0);
 	if (leaf < 0)
 		return ent_fail(err, ENT_EINTERNAL, "a column was not planned for");
@@ -429,14 +425,15 @@ int ent_joint_eval(struct ent_sx *x, const struct ent_joint_plan *p, const struc
 {
 	uint16_t rel;
 	ENT_VAL_AUTO v = { 0 };
+	struct ent_want inner = want.mode == ENT_MODE_LABEL ? VALUE : want;
 	if (e->kind == ENT_X_CONST)
 		ENT_TRY(eval_const(x, f->rows, e, want, &v, err));
 	else if (ent_joint_pushable(p, e, &rel))
 		ENT_TRY(eval_leaf(p, f, rel, e, want, &v, err));
 	else if (e->kind == ENT_X_CASE)
-		ENT_TRY(eval_case(x, p, f, e, want, &v, err));
+		ENT_TRY(eval_case(x, p, f, e, inner, &v, err));
 	else
-		ENT_TRY(eval_call(x, p, f, e, want, &v, err));
+		ENT_TRY(eval_call(x, p, f, e, inner, &v, err));
 	*ret = v;
 	v = (struct ent_val){ 0 };
 	return 0;

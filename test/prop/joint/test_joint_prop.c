@@ -145,7 +145,7 @@ static const struct expr {
 	{ "a.b", A }, { "a.g", A }, { "a.i2", A }, { "a.d", A }, { "a.f", A }, { "a.day", A }, { "a.i8", A }, { "b.h", B }, { "b.x", B }, { "b.y", B },
 	{ "b.z", B }, { "b.town", B }, { "c.label", C }, { "c.w", C }, { "c.ts", C }, { "c.q", C }, { "a.i4 + b.x", A | B }, { "a.r", A }, { "a.tz", A },
 	{ "CASE WHEN a.i4 > b.x THEN 1 WHEN a.i2 = 0 THEN -7 ELSE 0 END", A | B }, { "a.i4 > b.x", A | B }, { "COALESCE(b.x, c.w)", B | C },
-	{ "substr(b.h, 1, 1)", B }, { "b.x * 2 - 1", B }, { "a.b AND b.x > 2", A | B }, { "NULLIF(a.i4, b.x)", A | B },
+	{ "substr(b.h, 1, 1)", B }, { "b.x * 2 - 1", B }, { "floor(a.f / 2) * 5", A }, { "floor(b.z) - 1", B }, { "-floor(a.f) + 0.5", A }, { "a.b AND b.x > 2", A | B }, { "NULLIF(a.i4, b.x)", A | B },
 }, predicates[] = {
 	{ "a.i4 > 0", A }, { "a.b", A }, { "NOT a.b", A }, { "a.g = 'ab'", A }, { "b.h IN ('a', 'Zoe')", B }, { "a.i4 < b.x", A | B }, { "a.d >= b.y", A | B },
 	{ "a.f < b.z", A | B }, { "a.g = b.h", A | B }, { "a.g <> b.h", A | B }, { "a.day <= b.day", A | B }, { "b.x IS NULL", B }, { "b.h IS NOT NULL", B },
