@@ -52,14 +52,6 @@ int ent_home_init(const char *path, const json_t *args, json_t **ret_answer, str
 	return ent_node_init(&env, args, ret_answer, err);
 }
 
-int ent_home_restore(const char *path, struct ent_bytes backup, struct ent_err *err)
-{
-	ENT_CLEANUP(disk_freep) struct ent_fs *fs = NULL;
-	ENT_TRY(ent_disk_new(path, true, &fs, err));
-	struct ent_node_env env = { .fs = fs, .clock = ent_system_clock(), .random = ent_system_random() };
-	return ent_node_restore(&env, backup, err);
-}
-
 static struct ent_home *home_of(struct ent_runner *r) { return (struct ent_home *)(void *)r; }
 
 static int home_probe(struct ent_runner *r, const struct ent_probe *probe, struct ent_err *err)

@@ -18,8 +18,6 @@ void ent_home_close(struct ent_home *home);
 int ent_home_request(struct ent_home *home, const char *verb, const json_t *args, json_t **ret_answer, struct ent_buf *content, struct ent_err *err);
 /* Makes a new home; see ent_node_init. */
 int ent_home_init(const char *path, const json_t *args, json_t **ret_answer, struct ent_err *err);
-/* Makes a new home of a backup. */
-int ent_home_restore(const char *path, struct ent_bytes backup, struct ent_err *err);
 /* `entente serve`: runs until SIGTERM or SIGINT; returns 0 after a clean stop. */
 int ent_serve(const char *path, struct ent_err *err);
 #endif

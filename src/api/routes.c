@@ -34,7 +34,7 @@ const struct ent_api_route ent_api_routes[] = {
 	{ "ledger.verify", "Check the whole own ledger", "", NULL },
 	{ "ledger.note", "Write a note", "text string", NULL },
 	{ "doctor", "Configuration, ports, TLS, sources and rights", "", NULL },
-	{ "backup", "Snapshot of this node, keys included", "", "application/octet-stream" },
+	{ "backup", "Write a snapshot of the home, without keys, to a file in it", "", NULL },
 	{ "config", "Settings", "", NULL },
 };
 /* clang-format on */

@@ -1,212 +1,212 @@
-/* Snapshots. `backup` gives all of HOME that cannot be derived again as one file; `restore` makes a home of it. A restored node appends
- * nothing before its peers have told the last checkpoint of ours that they cosigned: an old backup must not fork the ledger.
- *
- *   entente-backup/v1
- *   PATH SIZE        followed by SIZE bytes and a newline, for each file
- * It holds the keys: keep it like them. */
-#include "node/core.h"
+/* The verb `backup`: a snapshot of HOME taken between two batches, on the node's thread, so that ledger, node.db and witness records belong together.
+ * Keys and secrets are not in it: who asks for the backup seals them with a password and puts them in front. */
+#include "node/backup.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
-#define BACKUP_MAGIC "entente-backup/v1\n"
-#define BACKUP_FILE_MAX ((size_t)1 << 30)
-#define MARK_PATH "restored"
+#include "crypto/aead.h"
+#include "node/backup_format.h"
+#include "node/core.h"
 
-struct walk {
-	struct ent_node *n;
-	const char *dir;
-	int depth; /* folders below dir that are walked, too */
-	struct ent_buf *out;
-	struct ent_err *err;
-	int code;
+#define FILES_MAX 1000000u
+
+struct names {
+	char (*at)[256];
+	size_t n, cap;
+	bool failed;
 };
 
-static int put_file(struct ent_node *n, const char *path, struct ent_buf *out, struct ent_err *err)
+static void names_free(struct names *names) { free(names->at); }
+
+static void take_name(void *arg, const char *name)
 {
-	ENT_CLEANUP(ent_buf_deinit) struct ent_buf bytes = ENT_BUF(BACKUP_FILE_MAX);
-	ENT_TRY(ent_fs_read(n->env.fs, path, BACKUP_FILE_MAX, &bytes, err));
-	ent_buf_printf(out, "%s %zu\n", path, bytes.len);
-	ent_buf_put(out, bytes.data, bytes.len);
-	ent_buf_u8(out, '\n');
+	struct names *names = arg;
+	size_t len = strlen(name);
+	if (names->n == names->cap) {
+		size_t cap = names->cap ? 2 * names->cap : 64;
+		void *grown = names->n < FILES_MAX ? realloc(names->at, cap * sizeof *names->at) : NULL;
+		if (!grown) {
+			names->failed = true;
+			return;
+		}
+		names->at = grown;
+		names->cap = cap;
+	}
+	if (len >= sizeof names->at[0] || (len > 4 && !strcmp(name + len - 4, ".tmp")))
+		return;
+	memcpy(names->at[names->n++], name, len + 1);
+}
+
+static int each_file(struct ent_fs *fs, const char *path, int (*fn)(void *arg, const char *path, struct ent_err *err), void *arg, struct ent_err *err)
+{
+	ENT_CLEANUP(names_free) struct names names = { 0 };
+	char inner[ENT_BACKUP_PATH_MAX + 1];
+	int r = fs->ops->list(fs, path, take_name, &names, NULL);
+	if (r) /* no folder: a file, or nothing */
+		return ent_fs_exists(fs, path) ? fn(arg, path, err) : 0;
+	if (names.failed)
+		return ent_nomem(err);
+	for (size_t i = 0; i < names.n; i++) {
+		int len = snprintf(inner, sizeof inner, "%s/%s", path, names.at[i]);
+		if (len < 0 || (size_t)len >= sizeof inner)
+			return ent_fail(err, ENT_EIO, "path too long: %s/%s", path, names.at[i]);
+		ENT_TRY(each_file(fs, inner, fn, arg, err));
+	}
+	return 0;
+}
+
+/* ---- keys and secrets ---- */
+
+struct secrets {
+	struct ent_fs *fs;
+	struct ent_buf plain;
+};
+
+static void secrets_wipe(struct secrets *s)
+{
+	if (s->plain.data)
+		ent_wipe(s->plain.data, s->plain.cap);
+	ent_buf_deinit(&s->plain);
+}
+
+static int take_secret(void *arg, const char *path, struct ent_err *err)
+{
+	struct secrets *s = arg;
+	ENT_CLEANUP(ent_buf_deinit) struct ent_buf content = ENT_BUF(65536);
+	int r = ent_fs_read(s->fs, path, 65536, &content, err);
+	if (!r) {
+		ent_buf_printf(&s->plain, "piece %s 0 %zu\n", path, content.len);
+		ent_buf_put(&s->plain, content.data, content.len);
+	}
+	if (content.data)
+		ent_wipe(content.data, content.cap);
+	return r ? r : ent_buf_check(&s->plain, err);
+}
+
+int ent_backup_head(struct ent_fs *fs, struct ent_random *random, struct ent_bytes password, struct ent_buf *out, struct ent_err *err)
+{
+	ENT_CLEANUP(secrets_wipe) struct secrets s = { fs, ENT_BUF(ENT_BACKUP_SEALED_MAX / 2) };
+	ENT_CLEANUP(ent_buf_deinit) struct ent_buf sealed = ENT_BUF(ENT_BACKUP_SEALED_MAX);
+	(void)ent_buf_space(&s.plain, 65536); /* so that no copy of a key is left behind by growing */
+	s.plain.len = 0;
+	ENT_TRY(each_file(fs, "keys", take_secret, &s, err));
+	ENT_TRY(each_file(fs, "secrets", take_secret, &s, err));
+	ENT_TRY(ent_seal_password(random, password, ent_buf_bytes(&s.plain), &sealed, err));
+	ent_buf_printf(out, ENT_BACKUP_MAGIC "sealed %zu\n", sealed.len);
+	ent_buf_put(out, sealed.data, sealed.len);
 	return ent_buf_check(out, err);
 }
 
-static int put_dir(struct ent_node *n, const char *dir, int depth, struct ent_buf *out, struct ent_err *err);
+/* ---- the snapshot ---- */
 
-static void put_name(void *arg, const char *name)
-{
-	struct walk *w = arg;
-	char path[512];
-	if (w->code || (size_t)snprintf(path, sizeof path, "%s/%s", w->dir, name) >= sizeof path)
-		return;
-	w->code = w->depth ? put_dir(w->n, path, w->depth - 1, w->out, w->err) : put_file(w->n, path, w->out, w->err);
-}
+struct snapshot {
+	struct ent_fs *fs;
+	struct ent_file *out;
+	uint64_t at, pieces;
+	uint8_t chain[ENT_HASH_BYTES];
+};
 
-static int put_dir(struct ent_node *n, const char *dir, int depth, struct ent_buf *out, struct ent_err *err)
+static int put_raw(struct snapshot *s, struct ent_bytes bytes, struct ent_err *err)
 {
-	struct walk w = { .n = n, .dir = dir, .depth = depth, .out = out, .err = err };
-	int r = n->env.fs->ops->list(n->env.fs, dir, put_name, &w, err);
-	if (r == ENT_ENOTFOUND)
-		return 0;
-	return r ? r : w.code;
-}
-
-/* Tiles are derived from segments; node.db is whole in its file once the write-ahead log is folded in. */
-static int put_home(struct ent_node *n, struct ent_buf *out, struct ent_err *err)
-{
-	static const struct {
-		const char *path;
-		int depth;
-	} dirs[] = { { "keys", 0 }, { "secrets", 0 }, { "witness", 0 }, { "ledger/segment", 0 }, { "ledger/content", 1 } };
-	static const char *const files[] = { "card.json", "ledger/signed", "ledger/checkpoint", "node.db", ENT_CONF_PATH };
-	ent_buf_str(out, BACKUP_MAGIC);
-	ENT_TRY(ent_db_exec(n->db, "PRAGMA wal_checkpoint(TRUNCATE)", err));
-	for (size_t i = 0; i < ENT_COUNT(dirs); i++)
-		ENT_TRY(put_dir(n, dirs[i].path, dirs[i].depth, out, err));
-	for (size_t i = 0; i < ENT_COUNT(files); i++)
-		ENT_TRY(put_file(n, files[i], out, err));
+	ENT_TRY(s->out->ops->write_at(s->out, s->at, bytes.data, bytes.len, err));
+	s->at += bytes.len;
 	return 0;
+}
+
+static int put_piece(struct snapshot *s, const char *path, uint64_t at, struct ent_bytes bytes, struct ent_err *err)
+{
+	char head[ENT_BACKUP_LINE_MAX];
+	int n = snprintf(head, sizeof head, "piece %s %llu %zu\n", path, (unsigned long long)at, bytes.len);
+	if (n < 0 || (size_t)n >= sizeof head || strpbrk(path, " \n"))
+		return ent_fail(err, ENT_EIO, "a name that cannot be backed up: %s", path);
+	ent_backup_chain(s->chain, ent_bytes(head, (size_t)n), bytes);
+	s->pieces++;
+	ENT_TRY(put_raw(s, ent_bytes(head, (size_t)n), err));
+	return put_raw(s, bytes, err);
+}
+
+static int put_bytes(struct snapshot *s, const char *path, struct ent_bytes bytes, struct ent_err *err)
+{
+	size_t at = 0;
+	do {
+		size_t len = bytes.len - at < ENT_BACKUP_PIECE_MAX ? bytes.len - at : ENT_BACKUP_PIECE_MAX;
+		ENT_TRY(put_piece(s, path, at, ent_bytes(bytes.data + at, len), err));
+		at += len;
+	} while (at < bytes.len);
+	return 0;
+}
+
+static int put_file(void *arg, const char *path, struct ent_err *err)
+{
+	struct snapshot *s = arg;
+	ENT_CLEANUP(ent_file_closep) struct ent_file *f = NULL;
+	ENT_CLEANUP(ent_buf_deinit) struct ent_buf piece = ENT_BUF(ENT_BACKUP_PIECE_MAX);
+	uint8_t *space = ent_buf_space(&piece, ENT_BACKUP_PIECE_MAX);
+	uint64_t at = 0;
+	size_t got = 0;
+	ENT_TRY(ent_buf_check(&piece, err));
+	ENT_TRY(s->fs->ops->open(s->fs, path, ENT_OPEN_READ, 0, &f, err));
+	do {
+		ENT_TRY(f->ops->read_at(f, at, space, ENT_BACKUP_PIECE_MAX, &got, err));
+		if (got || !at)
+			ENT_TRY(put_piece(s, path, at, ent_bytes(space, got), err));
+		at += got;
+	} while (got == ENT_BACKUP_PIECE_MAX);
+	return 0;
+}
+
+static int put_end(struct ent_node *n, struct snapshot *s, struct ent_err *err)
+{
+	ENT_CLEANUP(ent_buf_deinit) struct ent_buf signing = ENT_BUF(256), line = ENT_BUF(256);
+	uint8_t sig[ENT_SIG_BYTES];
+	ent_backup_signed(s->chain, &signing);
+	ENT_TRY(ent_buf_check(&signing, err));
+	ENT_TRY(n->signer[ENT_KEY_SIGN].sign(n->signer[ENT_KEY_SIGN].self, ent_buf_bytes(&signing), sig, err));
+	ent_buf_printf(&line, "end %llu ", (unsigned long long)s->pieces);
+	ent_buf_hex(&line, sig, sizeof sig);
+	ent_buf_str(&line, "\n");
+	ENT_TRY(ent_buf_check(&line, err));
+	ENT_TRY(put_raw(s, ent_buf_bytes(&line), err));
+	return s->out->ops->sync(s->out, err);
+}
+
+/* entente.conf comes last: a folder without it is no home. */
+static int put_all(struct ent_node *n, struct snapshot *s, struct ent_err *err)
+{
+	ENT_CLEANUP(ent_buf_deinit) struct ent_buf db = ENT_BUF((size_t)4 << 30);
+	ENT_TRY(s->fs->ops->open(s->fs, ENT_BACKUP_SNAPSHOT, ENT_OPEN_WRITE | ENT_OPEN_CREATE | ENT_OPEN_TRUNC, 0600, &s->out, err));
+	ENT_TRY(each_file(s->fs, "ledger", put_file, s, err));
+	ENT_TRY(each_file(s->fs, "witness", put_file, s, err));
+	ENT_TRY(put_file(s, "card.json", err));
+	ENT_TRY(ent_db_snapshot(n->db, &db, err));
+	ENT_TRY(put_bytes(s, "node.db", ent_buf_bytes(&db), err));
+	ENT_TRY(put_file(s, ENT_CONF_PATH, err));
+	return put_end(n, s, err);
+}
+
+static int take_snapshot(struct ent_node *n, struct snapshot *s, struct ent_err *err)
+{
+	if (n->restored)
+		return ent_restored_refuse(n, err);
+	ent_duty_publish(n); /* so that the snapshot ends with a signed checkpoint */
+	if (n->broken || ent_ledger_signed(n->ledger)->size != ent_ledger_size(n->ledger))
+		return ent_fail(err, ENT_EIO, "this node cannot write to its home: see `entente doctor`");
+	int r = put_all(n, s, err);
+	ent_file_closep(&s->out);
+	if (r)
+		(void)s->fs->ops->remove(s->fs, ENT_BACKUP_SNAPSHOT, NULL);
+	return r;
 }
 
 void ent_verb_backup(struct ent_node *n, const json_t *args, struct ent_reply *reply)
 {
 	struct ent_err err = ENT_ERR_INIT;
-	ENT_CLEANUP(ent_buf_deinit) struct ent_buf out = ENT_BUF(ENT_HTTP_BODY_MAX);
-	ENT_JSON_AUTO empty = json_object();
+	struct snapshot s = { .fs = n->env.fs };
 	(void)args;
-	if (put_home(n, &out, &err)) {
-		if (err.code == ENT_ENOMEM)
-			ent_next(&err, "a home beyond %u MB is copied as a folder, with the node stopped", ENT_HTTP_BODY_MAX >> 20);
+	if (take_snapshot(n, &s, &err))
 		ent_reply_err(reply, &err);
-		return;
-	}
-	reply->done(reply, empty, ent_buf_bytes(&out), NULL);
-}
-
-/* ---- restore ---- */
-
-static int damaged(struct ent_err *err) { return ent_fail(err, ENT_EDATA, "this is no backup of entente, or it is damaged"); }
-
-static bool path_safe(const char *path) { return *path && *path != '/' && !strstr(path, "..") && !strstr(path, "//"); }
-
-static int restore_file(struct ent_fs *fs, struct ent_reader *in, struct ent_err *err)
-{
-	char line[600], dir[512];
-	const uint8_t *nl = memchr(in->at, '\n', ent_reader_left(in));
-	size_t len = nl ? (size_t)(nl - in->at) : sizeof line;
-	uint64_t size;
-	if (len >= sizeof line)
-		return damaged(err);
-	memcpy(line, ent_read(in, len + 1).data, len);
-	line[len] = 0;
-	char *blank = strrchr(line, ' ');
-	if (!blank || !ent_parse_u64(blank + 1, strlen(blank + 1), BACKUP_FILE_MAX, &size) || size + 1 > ent_reader_left(in))
-		return damaged(err);
-	*blank = 0;
-	struct ent_bytes bytes = ent_read(in, (size_t)size);
-	if (ent_read_u8(in) != '\n' || !path_safe(line))
-		return damaged(err);
-	const char *slash = strrchr(line, '/');
-	snprintf(dir, sizeof dir, "%.*s", slash ? (int)(slash - line) : 0, line);
-	if (slash)
-		ENT_TRY(fs->ops->mkdir(fs, dir, 0700, err));
-	return ent_fs_replace(fs, line, bytes, 0600, err);
-}
-
-int ent_node_restore(const struct ent_node_env *env, struct ent_bytes backup, struct ent_err *err)
-{
-	size_t magic = strlen(BACKUP_MAGIC);
-	if (ent_fs_exists(env->fs, ENT_CONF_PATH)) {
-		ent_fail(err, ENT_ECONFIG, "this folder is the home of a node already");
-		return ent_next(err, "restore into a new folder: -C HOME");
-	}
-	if (backup.len < magic || memcmp(backup.data, BACKUP_MAGIC, magic) != 0)
-		return damaged(err);
-	struct ent_reader in = ent_reader(ent_bytes(backup.data + magic, backup.len - magic));
-	ENT_TRY(ent_fs_replace(env->fs, MARK_PATH, ent_bytes_str("waits for the peers' last checkpoints\n"), 0600, err));
-	while (ent_reader_left(&in)) /* the configuration comes last: before it, this is no home */
-		ENT_TRY(restore_file(env->fs, &in, err));
-	return ent_fs_exists(env->fs, ENT_CONF_PATH) ? 0 : damaged(err);
-}
-
-/* ---- before the first append ---- */
-
-bool ent_restore_pending(struct ent_node *n) { return ent_fs_exists(n->env.fs, MARK_PATH); }
-
-static void restore_over(struct ent_node *n)
-{
-	struct ent_err err = ENT_ERR_INIT;
-	if (n->env.fs->ops->remove(n->env.fs, MARK_PATH, &err) || n->env.fs->ops->sync_dir(n->env.fs, ".", &err)) {
-		ent_log(n->env.log, ENT_LOG_ERROR, "restore", "what=\"%s\"", err.what);
-		return;
-	}
-	n->restored = false;
-	ent_log(n->env.log, ENT_LOG_INFO, "restore", "peers agree entries=%llu", (unsigned long long)ent_ledger_size(n->ledger));
-}
-
-void ent_restore_ask(struct ent_node *n, struct ent_member *m)
-{
-	if (n->restored)
-		ent_peer_send(n, m->card.org, json_pack("{s:s}", "type", "last?"));
-}
-
-void ent_restore_tell(struct ent_node *n, struct ent_member *m, const json_t *msg)
-{
-	ENT_CLEANUP(ent_buf_deinit) struct ent_buf note = ENT_BUF(ENT_NOTE_BYTES_MAX);
-	struct ent_err err = ENT_ERR_INIT;
-	(void)msg;
-	int r = ent_witness_last(n->witness, m->card.origin, &note, &err);
-	if (!r || r == ENT_ENOTFOUND)
-		ent_peer_send(n, m->card.org, json_pack("{s:s,s:s}", "type", "last", "note", ent_buf_text(&note)));
-}
-
-/* Size of a checkpoint of ours that we signed; 0 for none. */
-static uint64_t own_checkpoint_size(struct ent_node *n, const char *text)
-{
-	struct ent_note note;
-	struct ent_checkpoint c;
-	struct ent_note_key key = { .alg = ENT_NOTE_ED25519 };
-	snprintf(key.name, sizeof key.name, "%s", n->card.origin);
-	memcpy(key.pub, n->signer[ENT_KEY_LOG].pub, ENT_PUB_BYTES);
-	if (ent_note_parse(ent_bytes_str(text), &note, NULL) || ent_checkpoint_parse(note.text, true, &c, NULL) ||
-	    strcmp(c.origin, n->card.origin) != 0)
-		return 0;
-	for (size_t i = 0; i < note.line_count; i++)
-		if (ent_note_line_is(&note.lines[i], &key) && !ent_note_check_line(note.text, &note.lines[i], &key, NULL, NULL))
-			return c.size;
-	return 0;
-}
-
-/* All members must have answered: the one that saw most decides. */
-void ent_restore_told(struct ent_node *n, struct ent_member *m, const json_t *msg)
-{
-	const char *text;
-	if (!n->restored || ent_json_str(msg, "note", &text, NULL))
-		return;
-	if (own_checkpoint_size(n, text) > ent_ledger_size(n->ledger)) {
-		n->rolled_back = true;
-		ent_log(n->env.log, ENT_LOG_ERROR, "restore", "org=%s what=\"the backup is older than what this peer witnessed\"", m->card.org);
-	}
-	m->restore_answered = true;
-	for (size_t i = 0; i < n->n_members; i++)
-		if (!n->members[i].restore_answered)
-			return;
-	if (!n->rolled_back)
-		restore_over(n);
-}
-
-int ent_restore_check(struct ent_node *n, struct ent_err *err)
-{
-	if (!n->restored)
-		return 0;
-	if (!n->rolled_back && !n->n_members) {
-		restore_over(n);
-		return 0;
-	}
-	if (n->rolled_back) {
-		ent_fail(err, ENT_EIO, "this home was restored from a backup that is older than its own ledger");
-		return ent_next(err, "restore a newer backup; without one, make a new home and have the members trust its card");
-	}
-	ent_fail(err, ENT_EAGAIN, "this home was restored and waits for every member to tell the last checkpoint it saw");
-	return ent_next(err, "start it and wait until all members are up: entente status");
+	else
+		ent_reply_ok(reply, json_pack("{s:s,s:s,s:I,s:I}", "org", n->card.org, "file", ENT_BACKUP_SNAPSHOT, "entries",
+					      (json_int_t)ent_ledger_size(n->ledger), "bytes", (json_int_t)s.at));
 }

@@ -23,10 +23,10 @@ struct ent_member {
 	char software[48];
 	int64_t skew_ms;
 	bool skew_known;
-	uint64_t facts_size;   /* we hold all their facts below this index of their log */
-	uint64_t heard_ms;     /* monotonic: last message */
-	bool restore_answered; /* told its last checkpoint of our log, after a restore */
-	uint64_t wanted_ms;    /* monotonic: when we last asked for facts */
+	uint64_t facts_size; /* we hold all their facts below this index of their log */
+	uint64_t heard_ms;   /* monotonic: last message */
+	bool vouched;        /* after a restore: it witnessed nothing of ours that is missing here */
+	uint64_t wanted_ms;  /* monotonic: when we last asked for facts */
 };
 
 struct ent_waiter { /* a reply that comes later */
@@ -69,10 +69,12 @@ struct ent_node {
 	struct ent_question *questions;
 	struct ent_job *jobs; /* in memory: every job that has not ended, and lately ended ones; by (time, id) */
 	uint64_t next_probe;
-	uint64_t uses_counter;      /* changes when a debit changed what peers should know */
-	uint64_t refused_ms;        /* monotonic: last alarm about a refused connection; 0: none */
-	bool broken;                /* an own write failed: nothing is acknowledged until the node is opened again */
-	bool restored, rolled_back; /* backup.c */
+	uint64_t uses_counter; /* changes when a debit changed what peers should know */
+	uint64_t refused_ms;   /* monotonic: last alarm about a refused connection; 0: none */
+	bool broken;           /* an own write failed: nothing is acknowledged until the node is opened again */
+	enum ent_restored { ENT_RESTORED_NO, ENT_RESTORED_ASKING, ENT_RESTORED_BEHIND } restored; /* not NO: nothing is appended */
+	uint64_t restored_size;                                                                   /* BEHIND: what restored_by witnessed */
+	char restored_by[ENT_ORG_MAX + 1];
 	bool closing;
 	unsigned cosigned, witnesses; /* of the last round */
 	bool quorum;
@@ -135,13 +137,14 @@ void ent_duty_publish(struct ent_node *n);
 /* ENT_EAGAIN when no witness cosigned for longer than the configured period: widening grants and jobs stop. */
 int ent_duty_not_alone(struct ent_node *n, struct ent_err *err);
 
-/* ---- backup.c ---- */
-bool ent_restore_pending(struct ent_node *n);
-int ent_restore_check(struct ent_node *n, struct ent_err *err); /* may we append? */
-void ent_restore_ask(struct ent_node *n, struct ent_member *m);
-void ent_restore_tell(struct ent_node *n, struct ent_member *m, const json_t *msg);
-void ent_restore_told(struct ent_node *n, struct ent_member *m, const json_t *msg);
+/* ---- backup.c; restored.c: nothing is appended after a restore until members said what they witnessed last ---- */
 void ent_verb_backup(struct ent_node *n, const json_t *args, struct ent_reply *reply);
+int ent_restored_mark(struct ent_fs *fs, struct ent_err *err); /* makes the home under fs a restored one */
+int ent_restored_open(struct ent_node *n, struct ent_err *err);
+int ent_restored_refuse(const struct ent_node *n, struct ent_err *err); /* the failure to answer with */
+void ent_restored_ask(struct ent_node *n, struct ent_member *m);
+void ent_restored_asked(struct ent_node *n, struct ent_member *m, const json_t *msg);
+void ent_restored_answer(struct ent_node *n, struct ent_member *m, const json_t *msg);
 
 /* ---- verbs.c ---- */
 typedef void (*ent_verb_fn)(struct ent_node *n, const json_t *args, struct ent_reply *reply);

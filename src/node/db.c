@@ -159,6 +159,17 @@ void ent_db_rollback(struct ent_db *db)
 		(void)ent_db_exec(db, "ROLLBACK", NULL);
 }
 
+int ent_db_snapshot(struct ent_db *db, struct ent_buf *out, struct ent_err *err)
+{
+	sqlite3_int64 size = 0;
+	unsigned char *bytes = sqlite3_serialize(db->sq, "main", &size, 0);
+	if (!bytes)
+		return failed(db, err);
+	ent_buf_put(out, bytes, (size_t)size);
+	sqlite3_free(bytes);
+	return ent_buf_check(out, err);
+}
+
 static int schema_version(struct ent_db *db, int *ret, struct ent_err *err)
 {
 	ENT_ST st = { 0 };

@@ -32,6 +32,9 @@ struct ent_bytes ent_st_blob(struct ent_st *st, int column); /* likewise */
 void ent_st_end(struct ent_st *st);
 #define ENT_ST ENT_CLEANUP(ent_st_end) struct ent_st
 
+/* The whole database as it stands, appended: the bytes of a file that ent_db_open reads. */
+int ent_db_snapshot(struct ent_db *db, struct ent_buf *out, struct ent_err *err);
+
 /* A transaction around what must be seen together; nested calls join the outer one. */
 int ent_db_begin(struct ent_db *db, struct ent_err *err);
 int ent_db_commit(struct ent_db *db, struct ent_err *err); /* durable after 0 */

@@ -57,6 +57,11 @@ void ent_verb_doctor(struct ent_node *n, const json_t *args, struct ent_reply *r
 	snprintf(what, sizeof what, "%llu entries, checkpoint at %llu", (unsigned long long)ent_ledger_size(n->ledger),
 		 (unsigned long long)ent_ledger_signed(n->ledger)->size);
 	check(list, "ledger", !n->broken, what, "start the node again");
+	if (n->restored) {
+		struct ent_err why = ENT_ERR_INIT;
+		ent_restored_refuse(n, &why);
+		check(list, "restore", false, why.what, why.next);
+	}
 	check_disk(n, list);
 	check(list, "members", n->n_members >= 2, n->n_members >= 2 ? "enough for joint questions" : "joint questions need three organisations",
 	      "entente trust CARD...; any organisation may help out with `entente init --compute-only`");

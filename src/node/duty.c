@@ -215,7 +215,9 @@ int ent_duty_not_alone(struct ent_node *n, struct ent_err *err)
 void ent_node_http(struct ent_node *node, const struct ent_http_request *request, struct ent_http_answer *answer)
 {
 	if (!strcmp(request->url, "/add-checkpoint")) {
-		if (!strcmp(request->method, "POST"))
+		if (node->restored) /* our records may be older than what we cosigned */
+			answer->status = 503;
+		else if (!strcmp(request->method, "POST"))
 			ent_witness_add(node->witness, request->body, answer);
 		else
 			answer->status = 405;

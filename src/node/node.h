@@ -46,10 +46,6 @@ struct ent_reply {
  * ENT_EUSAGE (bad names, wildcard without --advertise), ENT_ECONFIG (HOME is in use already), ENT_EIO. */
 int ent_node_init(const struct ent_node_env *env, const json_t *args, json_t **ret_answer, struct ent_err *err);
 
-/* Makes HOME from what verb `backup` gave. ENT_ECONFIG (there is a home), ENT_EDATA, ENT_EIO. Until all members have told the last checkpoint of
- * ours they saw, the restored node appends nothing. */
-int ent_node_restore(const struct ent_node_env *env, struct ent_bytes backup, struct ent_err *err);
-
 /* Takes HOME's lock (ENT_EAGAIN: another process has it) and recovers: no attempt of a job is ever resumed. ENT_ECONFIG: no HOME here, or a bad key.
  */
 int ent_node_open(const struct ent_node_env *env, struct ent_node **ret, struct ent_err *err);

@@ -45,8 +45,10 @@ static int broke(struct ent_node *n, int code, struct ent_err *err)
 
 static int usable(struct ent_node *n, struct ent_err *err)
 {
+	if (n->restored)
+		return ent_restored_refuse(n, err);
 	if (!n->broken)
-		return ent_restore_check(n, err);
+		return 0;
 	ent_fail(err, ENT_EIO, "this node stopped writing after a failed write");
 	return ent_next(err, "see its log, make room or repair the disk, then start it again");
 }
@@ -152,10 +154,10 @@ static int open_all(struct ent_node *n, struct ent_err *err)
 	ENT_TRY(ent_db_open(n->env.fs, n->env.clock, n->env.random, &n->db, err));
 	ENT_TRY(open_ledger(n, err));
 	ENT_TRY(ent_apply_all(n, err));
-	n->restored = ent_restore_pending(n);
 	ENT_TRY(ent_duty_open(n, err));
 	ENT_TRY(ent_members_load(n, err));
-	return ent_jobs_recover(n, err);
+	ENT_TRY(ent_restored_open(n, err));
+	return n->restored ? 0 : ent_jobs_recover(n, err);
 }
 
 int ent_node_open(const struct ent_node_env *env, struct ent_node **ret, struct ent_err *err)

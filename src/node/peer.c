@@ -70,8 +70,8 @@ static const struct peer_route {
 	       { "want", on_want },
 	       { "facts", ent_facts_receive },
 	       { "checkpoint", ent_duty_checkpoint },
-	       { "last?", ent_restore_tell },
-	       { "last", ent_restore_told } };
+	       { "witnessed?", ent_restored_asked },
+	       { "witnessed", ent_restored_answer } };
 
 static bool dispatch(struct ent_node *n, struct ent_member *m, const json_t *msg)
 {
@@ -105,7 +105,7 @@ void ent_node_peer_up(struct ent_node *node, const char *org)
 	m->heard_ms = ent_node_mono(node);
 	ent_log(node->env.log, ENT_LOG_INFO, "peer-up", "org=%s", org);
 	ent_peer_hello(node, m);
-	ent_restore_ask(node, m);
+	ent_restored_ask(node, m);
 	ent_jobs_peer(node, org, true);
 }
 

@@ -128,7 +128,7 @@ void ent_verb_status(struct ent_node *n, const json_t *args, struct ent_reply *r
 				      "serving", n->env.mesh != NULL, "fingerprint", hex, "words", words, "compute_only", n->card.compute_only,
 				      "tables", (json_int_t)own_tables(n), "members", (int)n->n_members, "peers", peers_json(n), "jobs", "queued",
 				      (int)queued, "running", (int)running, "ledger", ledger_json(n), "disk_free_bytes",
-				      (json_int_t)(space > INT64_MAX / 1024 ? INT64_MAX / 1024 : space), "writable", !n->broken));
+				      (json_int_t)(space > INT64_MAX / 1024 ? INT64_MAX / 1024 : space), "writable", !n->broken && !n->restored));
 }
 
 void ent_verb_config(struct ent_node *n, const json_t *args, struct ent_reply *reply)
