@@ -132,7 +132,7 @@ int ent_joint_explain(const struct ent_joint_plan *plan, struct ent_buf *text, s
 	put_bytes(text, plan->cost.bytes_mean);
 	ent_buf_str(text, " per party (+- ");
 	put_bytes(text, 4 * plan->cost.bytes_sd);
-	ent_buf_str(text, ")\n  fixed openings: number of released groups; sum and count behind each AVG\n");
+	ent_buf_str(text, ")\n  fixed openings: number of released groups; sum and count behind each AVG; one bit per guard comparison\n");
 	explain_notes(plan, text);
 	return ent_buf_check(text, err);
 }

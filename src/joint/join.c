@@ -7,6 +7,8 @@
 #define NOJOIN ENT_PART_TEMP(16)
 #define SIDE ENT_PART_TEMP(17)
 #define PARTNER ENT_PART_TEMP(18)
+#define SAME ENT_PART_TEMP(19) /* as the row above, by key */
+#define LONE ENT_PART_TEMP(20) /* of the unique side, worth keeping when nothing matches */
 
 static const struct ent_why side_known = { "side of a join, after a shuffle (their number is public)", ENT_PERMIT_RANDOM };
 
@@ -185,6 +187,8 @@ static int prepare_side(struct ent_run *r, const struct ent_jjoin *j, struct ent
 	ent_frame_put(f, NOJOIN, &nojoin);
 	ENT_TRY(ent_sx_const(&r->x, f->rows, 1, !unique, &side, err));
 	ent_frame_put(f, SIDE, &side);
+	if (unique && j->left && left)
+		ENT_TRY(ent_sx_dup(&r->x, &f->part[ENT_PART_VALID], &f->part[LONE], err));
 	if (unique) {
 		ent_frame_put(f, PARTNER, &ok);
 		ent_frame_drop(f, ENT_PART_VALID);
@@ -201,7 +205,7 @@ struct part_list {
 static void list_copied(const struct ent_frame *one, struct part_list *l)
 {
 	for (unsigned id = 0; id < ENT_PARTS_MAX; id++) {
-		bool key = id == NOJOIN || id == SIDE || (id >= KEY(0) && id < KEY(16));
+		bool key = id == NOJOIN || id == SIDE || id == LONE || (id >= KEY(0) && id < KEY(16));
 		if (!key && ent_frame_has(one, id))
 			l->ids[l->n++] = id;
 	}
@@ -235,7 +239,13 @@ static int copy_partner(struct ent_run *r, const struct ent_jjoin *j, struct ent
 	ENT_BITS_AUTO columns = { 0 };
 	ENT_TRY(stack_parts(r, f, keys + 1, n_keys - 1, &key, err));
 	ENT_TRY(ent_sx_same(&r->x, &key, &same, err));
-	ENT_TRY(ent_sx_not(&r->x, &same, &stop, err));
+	if (j->left && j->frame_is_one) { /* rows of the unique side stay as they are, also those that cannot join */
+		ENT_BITS_AUTO inner = { 0 };
+		ENT_TRY(ent_sx_and(&r->x, &same, &f->part[SIDE], &inner, err));
+		ENT_TRY(ent_sx_not(&r->x, &inner, &stop, err));
+	} else {
+		ENT_TRY(ent_sx_not(&r->x, &same, &stop, err));
+	}
 	ENT_TRY(stack_parts(r, f, copied->ids, copied->n, &columns, err));
 	ENT_TRY(ent_sx_copy_down(&r->x, &stop, &columns, err));
 	unsigned at = 0;
@@ -247,6 +257,8 @@ static int copy_partner(struct ent_run *r, const struct ent_jjoin *j, struct ent
 	}
 	for (size_t i = 1; i < n_keys; i++)
 		ent_frame_drop(f, keys[i]);
+	if (j->left && j->frame_is_one)
+		ent_frame_put(f, SAME, &same);
 	return 0;
 }
 
@@ -258,33 +270,75 @@ static int and_part(struct ent_run *r, struct ent_frame *f, unsigned part, const
 	return 0;
 }
 
+/* Columns of the right side are NULL where `here` is 0 (they are zero there). */
+static int null_leaves(struct ent_run *r, const struct ent_jjoin *j, struct ent_frame *f, const struct ent_bits *here, struct ent_err *err)
+{
+	ENT_BITS_AUTO away = { 0 };
+	ENT_TRY(ent_sx_not(&r->x, here, &away, err));
+	for (size_t i = 0; i < r->p->n_leaves; i++) {
+		struct ent_bits null = { 0 };
+		if (r->p->leaves[i].rel != j->rel || !ent_frame_has(f, ENT_PART_VALUE(i)))
+			continue;
+		if (ent_frame_has(f, ENT_PART_NULL(i)))
+			ENT_TRY(ent_sx_xor(&r->x, &f->part[ENT_PART_NULL(i)], &away, &null, err));
+		else
+			ENT_TRY(ent_sx_dup(&r->x, &away, &null, err));
+		ent_frame_put(f, ENT_PART_NULL(i), &null);
+	}
+	return 0;
+}
+
 /* LEFT JOIN: matched rows keep the partner's columns, the others get NULL. */
 static int null_out(struct ent_run *r, const struct ent_jjoin *j, struct ent_frame *f, struct ent_err *err)
 {
-	ENT_BITS_AUTO lone = { 0 };
 	for (size_t i = 0; i < j->n_on; i++) {
 		ENT_VAL_AUTO v = { 0 };
 		ENT_TRY(ent_joint_eval(&r->x, r->p, f, j->on[i], (struct ent_want){ ENT_MODE_VALUE, 0 }, &v, err));
 		ENT_TRY(and_part(r, f, PARTNER, &v.v, err));
 	}
-	ENT_TRY(ent_sx_not(&r->x, &f->part[PARTNER], &lone, err));
-	for (size_t i = 0; i < r->p->n_leaves; i++) {
-		struct ent_bits null = { 0 };
+	for (size_t i = 0; i < r->p->n_leaves && j->n_on; i++) {
 		if (r->p->leaves[i].rel != j->rel || !ent_frame_has(f, ENT_PART_VALUE(i)))
 			continue;
-		if (j->n_on)
-			ENT_TRY(and_part(r, f, ENT_PART_VALUE(i), &f->part[PARTNER], err));
-		if (j->n_on && ent_frame_has(f, ENT_PART_NULL(i)))
-			ENT_TRY(and_part(r, f, ENT_PART_NULL(i), &f->part[PARTNER], err));
+		ENT_TRY(and_part(r, f, ENT_PART_VALUE(i), &f->part[PARTNER], err));
 		if (ent_frame_has(f, ENT_PART_NULL(i)))
-			ENT_TRY(ent_sx_xor(&r->x, &f->part[ENT_PART_NULL(i)], &lone, &null, err));
-		else
-			ENT_TRY(ent_sx_dup(&r->x, &lone, &null, err));
-		ent_frame_put(f, ENT_PART_NULL(i), &null);
+			ENT_TRY(and_part(r, f, ENT_PART_NULL(i), &f->part[PARTNER], err));
 	}
+	ENT_TRY(null_leaves(r, j, f, &f->part[PARTNER], err));
 	ENT_TRY(and_part(r, f, PARTNER, &f->part[ENT_PART_VALID], err));
 	ent_frame_put(f, ENT_PART_MATCHED(j->rel), &f->part[PARTNER]);
 	return 0;
+}
+
+/* LEFT JOIN with the unique side on the left: its rows stay as well, and count where no row of the other side matched. */
+static int keep_lone(struct ent_run *r, const struct ent_jjoin *j, struct ent_frame *f, struct ent_err *err)
+{
+	ENT_BITS_AUTO first = { 0 };
+	ENT_BITS_AUTO last = { 0 };
+	ENT_BITS_AUTO any = { 0 };
+	ENT_BITS_AUTO none = { 0 };
+	ENT_BITS_AUTO lone = { 0 };
+	struct ent_bits valid = { 0 }, matched = { 0 };
+	for (size_t i = 0; i < j->n_on; i++) {
+		ENT_VAL_AUTO v = { 0 };
+		ENT_TRY(ent_joint_eval(&r->x, r->p, f, j->on[i], (struct ent_want){ ENT_MODE_VALUE, 0 }, &v, err));
+		ENT_TRY(and_part(r, f, PARTNER, &v.v, err));
+	}
+	ENT_TRY(and_part(r, f, PARTNER, &f->part[ENT_PART_VALID], err)); /* valid rows of the many side only */
+	ENT_TRY(ent_sx_not(&r->x, &f->part[SAME], &first, err));
+	ENT_TRY(ent_sx_shift_up(&r->x, &first, true, &last, err));
+	ENT_BITS_AUTO stop = { 0 };
+	ENT_BITS_AUTO up = { 0 };
+	ENT_TRY(ent_sx_reverse(&r->x, &last, &stop, err)); /* from the end of each run upwards */
+	ENT_TRY(ent_sx_reverse(&r->x, &f->part[PARTNER], &up, err));
+	ENT_TRY(ent_sx_run_or(&r->x, &stop, &up, err));
+	ENT_TRY(ent_sx_reverse(&r->x, &up, &any, err));
+	ENT_TRY(ent_sx_not(&r->x, &any, &none, err));
+	ENT_TRY(ent_sx_and(&r->x, &f->part[LONE], &none, &lone, err));
+	ENT_TRY(ent_sx_dup(&r->x, &f->part[PARTNER], &matched, err));
+	ent_frame_put(f, ENT_PART_MATCHED(j->rel), &matched);
+	ENT_TRY(ent_sx_xor(&r->x, &f->part[PARTNER], &lone, &valid, err)); /* never both */
+	ent_frame_put(f, ENT_PART_VALID, &valid);
+	return null_leaves(r, j, f, &f->part[SIDE], err);
 }
 
 int ent_joint_join(struct ent_run *r, const struct ent_jjoin *j, struct ent_frame *frame, struct ent_frame *rel, struct ent_err *err)
@@ -299,17 +353,21 @@ int ent_joint_join(struct ent_run *r, const struct ent_jjoin *j, struct ent_fram
 	ENT_TRY(ent_frame_append(&r->x, one, many, err)); /* now all rows are in `one` */
 	ENT_TRY(ent_frame_sort(&r->x, one, keys, key_list(j, keys), err));
 	ENT_TRY(copy_partner(r, j, one, &copied, err));
-	ENT_TRY(ent_frame_filter(&r->x, one, SIDE, kept, side_known, err));
+	bool lone = j->left && j->frame_is_one;
+	if (!lone)
+		ENT_TRY(ent_frame_filter(&r->x, one, SIDE, kept, side_known, err));
 	if (one != frame) {
 		ent_frame_deinit(frame);
 		*frame = *one;
 		memset(one, 0, sizeof *one);
 	}
-	if (j->left)
+	if (lone)
+		ENT_TRY(keep_lone(r, j, frame, err));
+	else if (j->left)
 		ENT_TRY(null_out(r, j, frame, err));
 	else
 		ENT_TRY(and_part(r, frame, ENT_PART_VALID, &frame->part[PARTNER], err));
-	ent_frame_drop(frame, PARTNER);
+	ent_frame_drop_range(frame, SIDE, LONE + 1);
 	drop_leaves(r, frame, 2 * (size_t)(j - r->p->joins) + 1);
 	return ent_sx_step(&r->x, "mpc", NULL, all, err, "%s join with %s: sort by key, copy down, drop the unique side", j->left ? "left" : "inner",
 			   r->p->query->rels[j->rel].alias);

@@ -344,8 +344,6 @@ static int plan_join(struct ent_joint_plan *p, struct ent_jjoin *j, struct ent_e
 		frame = frame || (p->rels[g].in_grain && unique_side(p, g, r->left_keys, r->n_keys));
 	if (!right && !frame)
 		return refuse_unique(p, j->rel, err);
-	if (!right && j->left)
-		return unsupported(err, "a LEFT JOIN whose left side is the unique one", "put the table with many rows on the left");
 	j->frame_is_one = !right;
 	if (!right)
 		set_grain(p, j->rel, false);
@@ -354,7 +352,7 @@ static int plan_join(struct ent_joint_plan *p, struct ent_jjoin *j, struct ent_e
 	ENT_TRY(plan_keys(p, j, err));
 	p->stage++;
 	ENT_TRY(plan_on(p, j, r->on, err));
-	p->rows = right ? p->rows : p->rels[j->rel].rows;
+	p->rows = right ? p->rows : p->rels[j->rel].rows + (j->left ? p->rows : 0); /* LEFT keeps lone rows of the unique side */
 	return 0;
 }
 

@@ -203,7 +203,7 @@ struct query {
 		char filter[100];
 	} aggs[4];
 	unsigned uses;
-	bool left_b, left_c;
+	bool left_a, left_b, left_c;
 };
 
 static const struct expr *pick(const struct expr *list, size_t n, unsigned uses)
@@ -260,7 +260,9 @@ static void make_from(const struct jk *k, struct query *q)
 	q->left_b = !flip && !below(3);
 	q->left_c = three && !below(4);
 	put_rel(k, q, flip ? 1 : 0);
-	put_join(k, q, q->left_b ? "LEFT " : "", flip ? 0 : 1, b_key, q->left_b ? ons[below(4)] : "");
+	q->left_a = flip && below(2);
+	bool left = q->left_a || q->left_b;
+	put_join(k, q, left ? "LEFT " : "", flip ? 0 : 1, b_key, left ? ons[below(4)] : "");
 	if (three)
 		put_join(k, q, q->left_c ? "LEFT " : "", 2, c_key, "");
 }
@@ -343,7 +345,7 @@ static uint32_t least(const struct jk *k, size_t r)
 	return mine > other ? mine : other;
 }
 
-static bool left(const struct query *q, size_t r) { return (r == 1 && q->left_b) || (r == 2 && q->left_c); }
+static bool left(const struct query *q, size_t r) { return (!r && q->left_a) || (r == 1 && q->left_b) || (r == 2 && q->left_c); }
 
 static void oracle_agg(struct ent_buf *b, const struct query *q, size_t i)
 {
@@ -398,7 +400,7 @@ static void group_rule(struct ent_buf *b, const struct jk *k, const struct query
 			continue;
 		ent_buf_printf(b, " AND COUNT(DISTINCT %s.ent_row) >= %u", rels[r].alias, least(k, r));
 		if (left(q, r))
-			ent_buf_printf(b, " AND (COUNT(*) FILTER (WHERE %s.ent_row IS NULL) = 0 OR COUNT(*) FILTER (WHERE %s.ent_row IS NULL) >= %u)",
+			ent_buf_printf(b, " AND (COUNT(*) FILTER (WHERE %s.id IS NULL) = 0 OR COUNT(*) FILTER (WHERE %s.id IS NULL) >= %u)",
 				       rels[r].alias, rels[r].alias, least(k, r));
 	}
 }
@@ -543,7 +545,7 @@ int main(int argc, char **argv)
 {
 	const char *n = getenv("ENT_PROP_QUERIES"), *s = getenv("ENT_PROP_SEED"), *limit = getenv("ENT_CAMPAIGN_SECONDS");
 	bool campaign = argc > 2 && !strcmp(argv[2], "campaign");
-	time_t end = time(NULL) + (campaign ? (limit ? atol(limit) : 60) : 100000);
+	time_t end = time(NULL) + (campaign ? (limit ? (long)strtoul(limit, NULL, 10) : 60) : 100000);
 	s = s ? s : getenv("ENT_SEED");
 	unsigned queries = n ? (unsigned)strtoul(n, NULL, 10) : campaign ? 100000000 : 500, bad = 0, worlds = 0;
 	uint64_t seed = s ? strtoull(s, NULL, 10) : (uint64_t)time(NULL);
