@@ -15,6 +15,8 @@ def main():
     log = os.path.join(build, "meson-logs", "testlog.json")
     if os.path.exists(log):
         os.remove(log)
+    if "--suite" not in rest:  # long campaigns and the taint run have front doors of their own: make campaign, make ct
+        rest = ["--no-suite", "campaign", "--no-suite", "ct", *rest]
     start = time.time()
     run = subprocess.run(["meson", "test", "-C", build, "--no-rebuild", "--print-errorlogs", "--quiet", *rest])
     passed = failed = skipped = 0
