@@ -117,6 +117,7 @@ int ent_apply_all(struct ent_node *n, struct ent_err *err)
 {
 	uint64_t from = 0, to = ent_ledger_size(n->ledger);
 	ENT_TRY(applied_size(n, &from, err));
+	n->applied = from;
 	if (from >= to)
 		return 0;
 	ENT_TRY(ent_db_begin(n->db, err));
@@ -125,5 +126,7 @@ int ent_apply_all(struct ent_node *n, struct ent_err *err)
 		ent_db_rollback(n->db);
 		return r;
 	}
-	return ent_db_commit(n->db, err);
+	ENT_TRY(ent_db_commit(n->db, err));
+	n->applied = to;
+	return 0;
 }

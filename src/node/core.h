@@ -57,6 +57,7 @@ struct ent_node {
 	struct ent_buf card_text; /* our envelope */
 	struct ent_db *db;
 	struct ent_ledger *ledger;
+	uint64_t applied; /* entries of ours that node.db holds: what peers may be told of */
 	struct ent_content content;
 	struct ent_witness_config witness_config;
 	struct ent_witness *witness;
@@ -120,7 +121,7 @@ void ent_facts_receive(struct ent_node *n, struct ent_member *m, const json_t *m
 bool ent_fact_type(int type);
 int ent_fact_store(struct ent_node *n, const char *org, uint64_t at, int type, const struct ent_dsse *d, struct ent_bytes envelope,
 		   struct ent_err *err);
-uint64_t ent_facts_held(struct ent_node *n, const char *org); /* own org: ledger size */
+uint64_t ent_facts_held(struct ent_node *n, const char *org); /* own org: what node.db holds of it */
 
 /* ---- peer.c ---- */
 void ent_peer_send(struct ent_node *n, const char *org, json_t *msg /* taken */);

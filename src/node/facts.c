@@ -22,7 +22,7 @@ uint64_t ent_facts_held(struct ent_node *n, const char *org)
 {
 	const struct ent_member *m = ent_member_find(n, org);
 	if (!strcmp(org, n->card.org))
-		return ent_ledger_size(n->ledger);
+		return n->applied;
 	return m ? m->facts_size : 0;
 }
 
@@ -45,7 +45,7 @@ static int collect(struct ent_node *n, uint64_t from, json_t *entries, uint64_t 
 	ENT_ST st = { 0 };
 	size_t bytes = 0;
 	int r;
-	*ret_size = ent_ledger_size(n->ledger);
+	*ret_size = n->applied;
 	ENT_TRY(ent_db_query(n->db, &st, err, "SELECT at, dsse FROM fact WHERE org = ? AND at >= ? ORDER BY at", "si", n->card.org, (int64_t)from));
 	while ((r = ent_st_next(&st, err)) > 0) {
 		struct ent_bytes dsse = ent_st_blob(&st, 1);
@@ -63,7 +63,7 @@ static int collect(struct ent_node *n, uint64_t from, json_t *entries, uint64_t 
 void ent_facts_send(struct ent_node *n, struct ent_member *m, uint64_t from)
 {
 	struct ent_err err = ENT_ERR_INIT;
-	uint64_t size = 0, end = ent_ledger_size(n->ledger);
+	uint64_t size = 0, end = n->applied;
 	do {
 		json_t *entries = json_array(), *uses = json_object();
 		if (collect(n, from, entries, &size, &err) || put_uses(n, uses, &err)) {
@@ -83,8 +83,7 @@ void ent_facts_push(struct ent_node *n)
 {
 	for (size_t i = 0; i < n->n_members; i++)
 		if (n->members[i].up)
-			ent_peer_send(n, n->members[i].card.org,
-				      json_pack("{s:s,s:I}", "type", "news", "size", (json_int_t)ent_ledger_size(n->ledger)));
+			ent_peer_send(n, n->members[i].card.org, json_pack("{s:s,s:I}", "type", "news", "size", (json_int_t)n->applied));
 }
 
 void ent_facts_want(struct ent_node *n, struct ent_member *m)

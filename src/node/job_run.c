@@ -49,7 +49,11 @@ void ent_job_try_run(struct ent_node *n, struct ent_job *j)
 	for (size_t i = 0; i < j->n_party; i++)
 		if (!j->party[i].ready)
 			return;
+#ifdef ENT_MUTANT_RUN_UNENTERED
+	if (0) {
+#else
 	if (append_run(n, j, &err)) {
+#endif
 		ent_job_abort(n, j, &err, true);
 		return;
 	}
@@ -91,7 +95,9 @@ int ent_node_run_before_open(struct ent_node *node, const char *job, uint32_t at
 	ENT_JSON_AUTO fields = json_pack("{s:s,s:I}", "proposal", j->hash_hex, "attempt", (json_int_t)attempt);
 	if (labels)
 		json_object_set(fields, "opens", (json_t *)(uintptr_t)labels);
+#ifndef ENT_MUTANT_OPEN_UNENTERED
 	ENT_TRY(ent_node_append(node, ENT_ENTRY_OPEN, fields, NULL, err));
+#endif
 	j->opened = true;
 	return 0;
 }

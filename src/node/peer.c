@@ -17,7 +17,7 @@ void ent_peer_hello(struct ent_node *n, struct ent_member *m)
 {
 	ent_peer_send(n, m->card.org,
 		      json_pack("{s:s,s:s,s:s,s:I,s:I,s:I}", "type", "hello", "card", ent_buf_text(&n->card_text), "software", ENT_VERSION, "time",
-				(json_int_t)ent_node_utc(n), "size", (json_int_t)ent_ledger_size(n->ledger), "have", (json_int_t)m->facts_size));
+				(json_int_t)ent_node_utc(n), "size", (json_int_t)n->applied, "have", (json_int_t)m->facts_size));
 }
 
 static void note_time(struct ent_node *n, struct ent_member *m, const json_t *msg)

@@ -136,14 +136,18 @@ static int init_once(struct sim_node *s, struct ent_err *err)
 	struct ent_node_env env = env_of(s);
 	int r = ent_node_init(&env, args, &answer, err);
 	drop_gate(s);
-	if (!r) {
-		const char *text = json_string_value(json_object_get(answer, "card"));
-		s->card_text = (struct ent_buf)ENT_BUF(ENT_CARD_BYTES_MAX);
-		ent_buf_str(&s->card_text, text);
-		ENT_ASSERT(!ent_card_open(ent_buf_bytes(&s->card_text), &s->card, NULL));
-	}
 	json_decref(answer);
 	return r;
+}
+
+static bool read_card(struct sim_node *s)
+{
+	s->card_text = (struct ent_buf)ENT_BUF(ENT_CARD_BYTES_MAX);
+	if (!ent_fs_read(s->disk, "card.json", ENT_CARD_BYTES_MAX, &s->card_text, NULL) &&
+	    !ent_card_open(ent_buf_bytes(&s->card_text), &s->card, NULL))
+		return true;
+	sim_fail(s->w, "%s has no card after init", s->org);
+	return false;
 }
 
 /* The power may go off while HOME is made; what is left must not hinder the next try. */
@@ -154,12 +158,12 @@ bool sim_node_init(struct sim_node *s)
 		simfs_power_off_after(s->disk, sim_draw(s->w, 60));
 		int r = init_once(s, &err);
 		simfs_crash(s->disk);
-		if (!r)
-			return true;
+		if (!r || ent_fs_exists(s->disk, "entente.conf")) /* it was done, though perhaps nobody heard so */
+			return read_card(s);
 		err = (struct ent_err)ENT_ERR_INIT;
 	}
 	if (!init_once(s, &err))
-		return true;
+		return read_card(s);
 	sim_fail(s->w, "%s: init: %s", s->org, err.what);
 	return false;
 }
