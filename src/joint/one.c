@@ -293,7 +293,8 @@ static int compute(struct ent_run *r, struct ent_opened *ret, struct ent_err *er
 		ret->cells = ENT_NEWS(r->arena, in.rows * in.columns + 1, struct ent_cell);
 		if (!ret->cells)
 			return ent_nomem(err);
-		memcpy(ret->cells, in.cells, in.rows * in.columns * sizeof *in.cells);
+		if (in.rows)
+			memcpy(ret->cells, in.cells, in.rows * in.columns * sizeof *in.cells);
 		return 0;
 	}
 	struct layout *l = ENT_NEW(r->arena, struct layout);
