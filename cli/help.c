@@ -2,6 +2,7 @@
 #include <stdio.h>
 
 #include "cli/commands.h"
+#include "cli/print.h"
 
 static size_t min3(size_t a, size_t b, size_t c) { return a < b ? (a < c ? a : c) : b < c ? b : c; }
 
@@ -38,35 +39,46 @@ const char *ent_cli_nearest(const char *word)
 	return best;
 }
 
-static void print_wrapped(const char *text)
+/* Words of text, from column `at` on; further lines begin at column indent. */
+static void print_wrapped(const char *text, size_t at, size_t indent)
 {
-	size_t at = 0;
+	bool first = true;
 	while (*text) {
 		size_t len = strcspn(text, " ");
-		if (at && at + 1 + len > 78) {
-			putchar('\n');
-			at = 0;
+		if (!first && at + 1 + len > 79) {
+			printf("\n%*s", (int)indent, "");
+			at = indent;
+			first = true;
 		}
-		at += (size_t)printf("%s%.*s", at ? " " : "", (int)len, text);
+		at += (size_t)printf("%s%.*s", first ? "" : " ", (int)len, text);
+		first = false;
 		text += len + (text[len] == ' ');
 	}
 	putchar('\n');
 }
 
+#define HELP_COLUMN 30
 static void print_options(const struct ent_cli_option *options, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
-		char left[80];
-		snprintf(left, sizeof left, "--%s%s%s", options[i].name, options[i].value ? " " : "", options[i].value ? options[i].value : "");
-		printf("  %s%c%s %-32s %s\n", options[i].letter ? "-" : " ", options[i].letter ? options[i].letter : ' ',
-		       options[i].letter ? "," : " ", left, options[i].help);
+		const struct ent_cli_option *o = &options[i];
+		size_t at = (size_t)printf("  %s%c%s --%s%s%s ", o->letter ? "-" : " ", o->letter ? o->letter : ' ', o->letter ? "," : " ", o->name,
+					   o->value ? " " : "", o->value ? o->value : "");
+		if (at > HELP_COLUMN)
+			putchar('\n');
+		printf("%*s", at > HELP_COLUMN ? HELP_COLUMN : (int)(HELP_COLUMN - at), "");
+		print_wrapped(o->help, HELP_COLUMN, HELP_COLUMN);
 	}
 }
 
 void ent_cli_help(const struct ent_cli_command *c)
 {
-	printf("usage: entente [-C HOME] %s%s%s [OPTION...]\n\n", c->name, c->args[0] ? " " : "", c->args);
-	print_wrapped(c->about);
+	size_t at = (size_t)printf("usage: entente [-C HOME] %s ", c->name);
+	char rest[200];
+	snprintf(rest, sizeof rest, "%s%s[OPTION...]", c->args, c->args[0] ? " " : "");
+	print_wrapped(rest, at, 8);
+	putchar('\n');
+	print_wrapped(c->about, 0, 0);
 	printf("\noptions\n");
 	print_options(c->options, c->n_options);
 	print_options(ent_cli_common_options, ent_cli_common_options_count);
@@ -80,7 +92,7 @@ void ent_cli_usage(void)
 	printf("usage: entente [-C HOME] COMMAND ...\n\nCompute together on data nobody hands over.\n\n");
 	for (size_t i = 0; i < ent_cli_commands_count; i++)
 		printf("  %-11s %s\n", ent_cli_commands[i]->name, ent_cli_commands[i]->summary);
-	printf("\nHOME: -C, else ENTENTE_HOME, else ~/.local/share/entente. entente COMMAND --help shows examples. First look: entente demo\n");
+	printf("\nHOME: -C, else ENTENTE_HOME, else ~/.local/share/entente.\nentente COMMAND --help shows examples. First look: entente demo\n");
 }
 
 /* ---- man pages (groff) ---- */
@@ -142,12 +154,35 @@ static void man_main(void)
 	puts(".fi");
 }
 
+static json_t *options_json(const struct ent_cli_command *c)
+{
+	json_t *list = json_array();
+	for (size_t i = 0; i < c->n_options; i++)
+		json_array_append_new(
+			list, json_pack("{s:s,s:s?,s:s}", "name", c->options[i].name, "value", c->options[i].value, "help", c->options[i].help));
+	return list;
+}
+
+static void table_json(void)
+{
+	ENT_JSON_AUTO answer = json_pack("{s:[]}", "commands");
+	for (size_t i = 0; i < ent_cli_commands_count; i++) {
+		const struct ent_cli_command *c = ent_cli_commands[i];
+		json_array_append_new(json_object_get(answer, "commands"),
+				      json_pack("{s:s,s:s,s:s,s:s,s:[ss],s:o}", "name", c->name, "args", c->args, "summary", c->summary, "about",
+						c->about, "examples", c->examples[0], c->examples[1], "options", options_json(c)));
+	}
+	ent_cli_json(answer);
+}
+
 static int run_help(struct ent_cli *cli, struct ent_err *err)
 {
 	const struct ent_cli_command *c = cli->n_args ? ent_cli_command_find(cli->args[0]) : NULL;
 	if (cli->n_args && !c)
 		return ent_fail(err, ENT_EUSAGE, "no command %s", cli->args[0]);
-	if (ent_cli_flag(cli, "man") && c)
+	if (cli->json)
+		table_json();
+	else if (ent_cli_flag(cli, "man") && c)
 		man_command(c);
 	else if (ent_cli_flag(cli, "man"))
 		man_main();
