@@ -12,9 +12,10 @@ static void print_peers(const json_t *peers)
 	json_array_foreach(peers, i, p)
 	{
 		bool up = json_is_true(json_object_get(p, "up"));
+		double skew = (double)ent_cli_int(p, "skew_ms") / 1000;
 		printf("  %-20s %-5s", ent_cli_str(p, "org"), up ? "up" : "down");
 		if (up)
-			printf(" version %s, clock %+.1f s", ent_cli_str(p, "version"), (double)ent_cli_int(p, "skew_ms") / 1000);
+			printf(" version %s, clock %+.1f s", ent_cli_str(p, "version"), skew > -0.05 && skew < 0 ? 0 : skew);
 		putchar('\n');
 	}
 }

@@ -8,7 +8,8 @@ static int run_jobs(struct ent_cli *cli, struct ent_err *err)
 {
 	static const struct ent_cli_column columns[] = {
 		{ "id", "job", false },          { "state", "state", false }, { "requester", "asked by", false },
-		{ "purpose", "purpose", false }, { "time", "time", false },   { "waits_for", "waits for", false }
+		{ "purpose", "purpose", false }, { "time", "time", false },   { "waits_for", "waits for", false },
+		{ "why", "why", false }
 	};
 	ENT_JSON_AUTO answer = NULL;
 	ENT_TRY(ent_cli_call(cli, "jobs", NULL, &answer, NULL, err));
@@ -31,7 +32,10 @@ static int run_verdict(struct ent_cli *cli, struct ent_err *err)
 	ENT_JSON_AUTO args = json_pack("{ss}", "id", cli->args[0]);
 	ENT_JSON_AUTO answer = NULL;
 	ENT_TRY(ent_cli_call(cli, cli->command->name, args, &answer, NULL, err));
-	printf("job %s: %s\n", cli->args[0], ent_cli_str(answer, "state"));
+	if (cli->json)
+		ent_cli_json(answer);
+	else
+		printf("job %s: %s\n", cli->args[0], ent_cli_str(answer, "state"));
 	return 0;
 }
 

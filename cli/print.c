@@ -120,19 +120,31 @@ static void print_rows(const struct ent_cli *cli, const json_t *rows, const stru
 {
 	size_t widths[16] = { 0 }, i;
 	const json_t *row;
-	ENT_ASSERT(n <= ENT_COUNT(widths));
-	for (size_t c = 0; c < n; c++)
-		widths[c] = strlen(columns[c].title);
 	json_array_foreach(rows, i, row)
 	{
 		for (size_t c = 0; c < n; c++) {
-			size_t w = cell_width(json_object_get(row, columns[c].key));
+			size_t w = cell_width(json_object_get(row, columns[c].key)), title = strlen(columns[c].title);
+			w = w && w < title ? title : w;
 			widths[c] = w > widths[c] ? w : widths[c];
 		}
 	}
 	print_titles(cli, columns, widths, n);
 	json_array_foreach(rows, i, row) for (size_t c = 0; c < n; c++)
 		print_cell(json_object_get(row, columns[c].key), widths[c], columns[c].right, c + 1 == n);
+}
+
+/* A column without a single value is left out. */
+static size_t columns_in_use(const json_t *rows, const struct ent_cli_column *columns, size_t n, struct ent_cli_column *ret)
+{
+	size_t used = 0, i;
+	const json_t *row;
+	for (size_t c = 0; c < n; c++) {
+		size_t width = 0;
+		json_array_foreach(rows, i, row) width += cell_width(json_object_get(row, columns[c].key));
+		if (width)
+			ret[used++] = columns[c];
+	}
+	return used;
 }
 
 void ent_cli_listing(const struct ent_cli *cli, const json_t *answer, const char *rows_key, const struct ent_cli_column *columns, size_t n_columns)
@@ -146,7 +158,9 @@ void ent_cli_listing(const struct ent_cli *cli, const json_t *answer, const char
 		fprintf(stderr, "none\n");
 		return;
 	}
-	print_rows(cli, rows, columns, n_columns);
+	struct ent_cli_column used[16];
+	ENT_ASSERT(n_columns <= ENT_COUNT(used));
+	print_rows(cli, rows, used, columns_in_use(rows, columns, n_columns, used));
 }
 
 void ent_cli_lines(const json_t *array)

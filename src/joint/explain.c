@@ -94,24 +94,53 @@ int ent_joint_plan_json(const struct ent_joint_plan *plan, json_t **ret, struct 
 	return 0;
 }
 
-static void put_bytes(struct ent_buf *b, double bytes)
+static void put_bytes(struct ent_buf *b, int width, double bytes)
 {
 	if (bytes >= 1e6)
-		ent_buf_printf(b, "%.1f MB", bytes / 1e6);
+		ent_buf_printf(b, "%*.1f MB", width, bytes / 1e6);
 	else
-		ent_buf_printf(b, "%.1f kB", bytes / 1e3);
+		ent_buf_printf(b, "%*.1f kB", width, bytes / 1e3);
 }
 
 static void explain_notes(const struct ent_joint_plan *p, struct ent_buf *b)
 {
+	bool hashed = false;
 	for (size_t i = 0; i < p->n_leaves; i++)
-		if (p->leaves[i].enc.kind == ENT_ENC_HASH)
-			ent_buf_printf(b, "  note: keys compared by 64-bit SipHash; chance of a wrong match at most %.1e\n",
-				       (double)p->rows * (double)p->rows / 0x1p65);
+		hashed = hashed || p->leaves[i].enc.kind == ENT_ENC_HASH;
+	if (hashed)
+		ent_buf_printf(b, "  note: keys compared by 64-bit SipHash; chance of a wrong match at most %.1e\n",
+			       (double)p->rows * (double)p->rows / 0x1p65);
 	for (size_t i = 0; i < p->n_aggs; i++)
 		if (p->aggs[i].enc.kind == ENT_ENC_FIXED && p->aggs[i].expr->agg != ENT_AGG_MIN && p->aggs[i].expr->agg != ENT_AGG_MAX)
 			ent_buf_printf(b, "  note: %s runs in fixed point, error at most %.1e per row\n", ent_agg_text(p->aggs[i].expr->agg),
 				       ldexp(0.5, -(int)p->aggs[i].enc.fraction));
+}
+
+#define OPERATOR_WIDTH 40 /* so that a line fits an 80-column terminal */
+
+/* How much of text stands on one line of that column: whole words, or all when there is no blank to break at. */
+static size_t line_len(const char *text)
+{
+	size_t len = strlen(text), cut = OPERATOR_WIDTH;
+	if (len <= OPERATOR_WIDTH)
+		return len;
+	while (cut && text[cut] != ' ')
+		cut--;
+	return cut ? cut : len;
+}
+
+static void explain_step(const struct ent_step *s, struct ent_buf *b)
+{
+	const char *text = s->text;
+	size_t len = line_len(text);
+	ent_buf_printf(b, "%-10s %-*.*s %8zu %6llu ", s->place, OPERATOR_WIDTH, (int)len, text, s->rows, (unsigned long long)s->rounds);
+	put_bytes(b, 6, s->bytes);
+	for (text += len; *text; text += len) {
+		text++;
+		len = line_len(text);
+		ent_buf_printf(b, "\n%11s%.*s", "", (int)len, text);
+	}
+	ent_buf_printf(b, "%s%s\n", s->opens ? "\n           opens: " : "", s->opens ? s->opens : "");
 }
 
 int ent_joint_explain(const struct ent_joint_plan *plan, struct ent_buf *text, struct ent_err *err)
@@ -120,19 +149,15 @@ int ent_joint_explain(const struct ent_joint_plan *plan, struct ent_buf *text, s
 		ent_buf_printf(text, "runs wholly at %s as SQL; minimum groups are applied there; leak none; nothing is shared\n", plan->one_owner);
 		return ent_buf_check(text, err);
 	}
-	ent_buf_printf(text, "%-12s %-58s %9s %7s %10s\n", "place", "operator", "rows", "rounds", "sent");
-	for (size_t i = 0; i < plan->n_steps; i++) {
-		const struct ent_step *s = &plan->steps[i];
-		ent_buf_printf(text, "%-12s %-58s %9zu %7llu ", s->place, s->text, s->rows, (unsigned long long)s->rounds);
-		put_bytes(text, s->bytes);
-		ent_buf_printf(text, "%s%s\n", s->opens ? "  opens: " : "", s->opens ? s->opens : "");
-	}
-	ent_buf_printf(text, "compute parties %s, %s, %s; leak none; %llu rounds, ", plan->in.trio[0], plan->in.trio[1], plan->in.trio[2],
+	ent_buf_printf(text, "%-10s %-*s %8s %6s %9s\n", "place", OPERATOR_WIDTH, "operator", "rows", "rounds", "sent");
+	for (size_t i = 0; i < plan->n_steps; i++)
+		explain_step(&plan->steps[i], text);
+	ent_buf_printf(text, "compute parties %s, %s, %s; leak none\n%llu rounds, ", plan->in.trio[0], plan->in.trio[1], plan->in.trio[2],
 		       (unsigned long long)plan->cost.rounds);
-	put_bytes(text, plan->cost.bytes_mean);
+	put_bytes(text, 0, plan->cost.bytes_mean);
 	ent_buf_str(text, " per party (+- ");
-	put_bytes(text, 4 * plan->cost.bytes_sd);
-	ent_buf_str(text, ")\n  fixed openings: number of released groups; sum and count behind each AVG; one bit per guard comparison\n");
+	put_bytes(text, 0, 4 * plan->cost.bytes_sd);
+	ent_buf_str(text, ")\nfixed openings: number of released groups; sum and count behind each AVG;\n  one bit per guard comparison\n");
 	explain_notes(plan, text);
 	return ent_buf_check(text, err);
 }

@@ -261,9 +261,10 @@ static int list_stored(struct ent_node *n, json_t *list, struct ent_err *err)
 		ent_time_format(ent_st_int(&st, 1), time);
 		(void)ent_json_parse(ent_bytes_str(ent_st_text(&st, 4)), 16 << 20, &info, NULL);
 		const char *purpose = json_string_value(json_object_get(info, "purpose"));
-		json_array_append_new(list, json_pack("{s:s,s:s,s:s,s:s,s:s,s:s}", "id", ent_st_text(&st, 0), "state",
+		json_array_append_new(list, json_pack("{s:s,s:s,s:s,s:s,s:s,s:s,s:s}", "id", ent_st_text(&st, 0), "state",
 						      j ? ent_sm_name(&j->sm) : ent_st_text(&st, 2), "requester", ent_st_text(&st, 3), "purpose",
-						      purpose ? purpose : "", "time", time, "waits_for", j ? waits_text(j) : ""));
+						      purpose ? purpose : "", "time", time, "waits_for", j ? waits_text(j) : "", "why",
+						      j && j->error.code ? j->error.what : ""));
 	}
 	return r < 0 ? -r : 0;
 }
