@@ -55,26 +55,55 @@ static const char *base_name(void *arg, uint16_t rel, uint16_t column)
 	return name ? name : "";
 }
 
-/* The GROUP BY in terms of base columns, whatever FROM surrounds it. */
-static int grouping_hex(const struct ent_joint_plan *p, char out[65], struct ent_err *err)
+struct label_key {
+	uint8_t sha[32]; /* of the label's text */
+	size_t at;
+};
+
+static int compare_label_keys(const void *a, const void *b)
 {
-	uint8_t digest[32];
+	const struct label_key *x = a, *y = b;
+	int order = memcmp(x->sha, y->sha, sizeof x->sha);
+	return order ? order : (x->at > y->at) - (x->at < y->at);
+}
+
+/* The GROUP BY in terms of base columns, whatever FROM surrounds it and in whatever order it was written: ret_order says where each label of
+ * the common order stands in the plan. */
+static int label_sha(const struct ent_joint_plan *p, const struct ent_expr *e, uint8_t ret[32], struct ent_err *err)
+{
 	union {
 		const struct ent_joint_plan *in;
 		void *out;
 	} arg = { p };
+	struct ent_printed text = { .n_params = 0 };
 	ENT_CLEANUP(ent_buf_deinit) struct ent_buf b = ENT_BUF((size_t)1 << 22);
+	ENT_TRY(ent_sql_print_expr(p->arena, e, ENT_DIALECT_DUCKDB, base_name, arg.out, &text, err));
+	ent_buf_put(&b, text.text.data, text.text.len);
+	ent_buf_deinit(&text.text);
+	for (size_t k = 0; k < text.n_params; k++) {
+		const char *value;
+		ENT_TRY(ent_sql_param_text(p->arena, text.params[k].value, &value, err));
+		ent_buf_printf(&b, "|%s", value ? value : "NULL");
+	}
+	ENT_TRY(ent_buf_check(&b, err));
+	ent_sha256(b.data, b.len, ret);
+	return 0;
+}
+
+static int grouping_hex(const struct ent_joint_plan *p, char out[65], size_t ret_order[ENT_LABELS_MAX], struct ent_err *err)
+{
+	struct label_key keys[ENT_LABELS_MAX];
+	uint8_t digest[32];
+	ENT_CLEANUP(ent_buf_deinit) struct ent_buf b = ENT_BUF(32 * ENT_LABELS_MAX + 1);
 	for (size_t i = 0; i < p->n_labels; i++) {
-		struct ent_printed text = { .n_params = 0 };
-		ENT_TRY(ent_sql_print_expr(p->arena, p->labels[i].expr, ENT_DIALECT_DUCKDB, base_name, arg.out, &text, err));
-		ent_buf_put(&b, text.text.data, text.text.len);
-		ent_buf_deinit(&text.text);
-		for (size_t k = 0; k < text.n_params; k++) {
-			const char *value;
-			ENT_TRY(ent_sql_param_text(p->arena, text.params[k].value, &value, err));
-			ent_buf_printf(&b, "|%s", value ? value : "NULL");
-		}
-		ent_buf_u8(&b, '\n');
+		keys[i].at = i;
+		ENT_TRY(label_sha(p, p->labels[i].expr, keys[i].sha, err));
+	}
+	if (p->n_labels)
+		qsort(keys, p->n_labels, sizeof *keys, compare_label_keys);
+	for (size_t i = 0; i < p->n_labels; i++) {
+		ent_buf_put(&b, keys[i].sha, sizeof keys[i].sha);
+		ret_order[i] = keys[i].at;
 	}
 	ENT_TRY(ent_buf_check(&b, err));
 	ent_sha256(b.data, b.len, digest);
@@ -108,13 +137,14 @@ static void record_deinit(struct record *c)
 }
 
 /* Value and null plane of every label, the null plane also where it cannot be set, so that equal labels of two jobs have equal planes. */
-static int stack_labels(struct ent_run *r, const struct ent_frame *f, struct ent_bits *ret, struct ent_err *err)
+static int stack_labels(struct ent_run *r, const struct ent_frame *f, const size_t *order, struct ent_bits *ret, struct ent_err *err)
 {
 	const struct ent_bits *parts[2 * ENT_LABELS_MAX];
 	ENT_BITS_AUTO zero = { 0 };
 	size_t n = 0;
 	ENT_TRY(ent_sx_const(&r->x, f->rows, 1, 0, &zero, err));
-	for (size_t i = 0; i < r->p->n_labels; i++) {
+	for (size_t k = 0; k < r->p->n_labels; k++) {
+		size_t i = order[k];
 		bool text = r->p->labels[i].enc.kind == ENT_ENC_CODE, nulls = ent_frame_has(f, ENT_PART_LABEL_NULL(i));
 		parts[n++] = &f->part[text ? ENT_PART_LABEL_CODE(i) : ENT_PART_LABEL(i)];
 		parts[n++] = nulls ? &f->part[ENT_PART_LABEL_NULL(i)] : &zero;
@@ -263,6 +293,7 @@ static int table_in(const struct record *c, const struct ent_table *t)
 static int compare_totals(struct ent_run *r, const struct ent_frame *f, const struct record *c, struct ent_err *err)
 {
 	const struct ent_joint_plan *p = r->p;
+	bool compared = false;
 	for (size_t i = 0; i < p->n_rels; i++) {
 		int at = p->rels[i].is_protected ? table_in(c, p->sources[p->rels[i].first_source].table) : -1;
 		ENT_BITS_AUTO near = { 0 };
@@ -274,8 +305,9 @@ static int compare_totals(struct ent_run *r, const struct ent_frame *f, const st
 		ENT_TRY(open_bit(r, &near, &bad, err));
 		if (bad)
 			return refuse_close(r, c->job, "fewer rows than the minimum group lie between the two selections", err);
+		compared = true;
 	}
-	return 0;
+	return compared ? 0 : refuse_close(r, c->job, "what the earlier answer left does not count the rows of the same tables", err);
 }
 
 static void free_indices(uint32_t **p) { free(*p); }
@@ -402,15 +434,16 @@ static int drop_cells(struct ent_run *r, struct ent_frame *f, struct ent_bits *d
 int ent_joint_guard(struct ent_run *r, struct ent_frame *f, struct ent_err *err)
 {
 	char selection[65], grouping[65];
+	size_t order[ENT_LABELS_MAX];
 	if (!r->env || !r->p->protects || !r->p->query->aggregate)
 		return 0;
 	ENT_TRY(selection_hex(r->p, selection, err));
-	ENT_TRY(grouping_hex(r->p, grouping, err));
+	ENT_TRY(grouping_hex(r->p, grouping, order, err));
 #ifndef ENT_MUTANT_GUARD_SKIPPED
 	if (r->env->n_guard) {
 		ENT_BITS_AUTO labels = { 0 };
 		ENT_BITS_AUTO drop = { 0 };
-		ENT_TRY(stack_labels(r, f, &labels, err));
+		ENT_TRY(stack_labels(r, f, order, &labels, err));
 		ENT_TRY(ent_sx_const(&r->x, f->rows, 1, 0, &drop, err));
 		ENT_TRY(compare_all(r, f, &labels, selection, grouping, &drop, err));
 		if (r->p->n_labels)
@@ -420,6 +453,6 @@ int ent_joint_guard(struct ent_run *r, struct ent_frame *f, struct ent_err *err)
 	ENT_BITS_AUTO labels = { 0 };
 	if (!f->rows)
 		return 0;
-	ENT_TRY(stack_labels(r, f, &labels, err));
+	ENT_TRY(stack_labels(r, f, order, &labels, err));
 	return put_record(r, f, &labels, selection, grouping, err);
 }

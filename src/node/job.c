@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#define KEPT_MAX 64
 #define CONSULT_MS ((int64_t)7 * 24 * 3600 * 1000) /* who takes no part is asked for so long */
 #define BIT(state) (1u << ENT_JOB_##state)
 
@@ -143,6 +144,23 @@ void ent_job_forget(struct ent_node *n, struct ent_job *j)
 	ent_job_free(j);
 }
 
+void ent_job_trim(struct ent_node *n)
+{
+	size_t kept = 0;
+	for (const struct ent_job *j = n->jobs; j; j = j->next)
+		kept += ent_job_ended(j) && !j->mine;
+	for (struct ent_job **at = &n->jobs; *at && kept > KEPT_MAX;) {
+		struct ent_job *j = *at;
+		if (j->mine || j->runner_busy || !ent_job_ended(j) || (j->sm.at == ENT_JOB_DONE && !j->evidence_sent)) {
+			at = &j->next;
+			continue;
+		}
+		*at = j->next;
+		ent_job_free(j);
+		kept--;
+	}
+}
+
 void ent_job_link(struct ent_node *n, struct ent_job *j)
 {
 	struct ent_job **at = &n->jobs;
@@ -247,7 +265,7 @@ int ent_job_enter(struct ent_node *n, struct ent_job *j, struct ent_err *err)
 
 /* ---- approvals ---- */
 
-static bool approved(struct ent_node *n, const struct ent_job *j, const struct ent_decision_approval *a)
+bool ent_job_approved(struct ent_node *n, const struct ent_job *j, const struct ent_decision_approval *a)
 {
 	ENT_ST st = { 0 };
 	unsigned count = 0;
@@ -267,7 +285,7 @@ void ent_job_approvals(struct ent_node *n, struct ent_job *j)
 	if (j->sm.at != ENT_JOB_APPROVAL || j->outside)
 		return;
 	for (size_t i = 0; i < j->decision->n_approvals; i++)
-		if (!approved(n, j, &j->decision->approvals[i]))
+		if (!ent_job_approved(n, j, &j->decision->approvals[i]))
 			return;
 	ent_job_move(j, ENT_JOB_QUEUED);
 }
@@ -353,6 +371,9 @@ void ent_job_void_attempt(struct ent_node *n, struct ent_job *j, uint32_t attemp
 	}
 	j->attempt = attempt;
 	j->runner_ok = j->finish_told = false;
+	ent_buf_reset(&j->rows);
+	ent_buf_reset(&j->guard_public);
+	ent_buf_reset(&j->guard_shares);
 	j->sent_ms = 0;
 	if (j->sm.at != ENT_JOB_QUEUED)
 		ent_job_move(j, ENT_JOB_QUEUED);

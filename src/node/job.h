@@ -100,6 +100,7 @@ int ent_proposal_make(struct ent_node *n, const struct ent_asked *asked, bool ex
 /* Plan and decision from the proposal alone: the same at every party. A refusal goes to job->refusal. */
 int ent_proposal_derive(struct ent_node *n, struct ent_job *j, struct ent_err *err);
 /* Form of a foreign proposal: participants, trio, requester. */
+int ent_proposal_names(const struct ent_job *j, struct ent_err *err); /* participants alone: organisations in order, the requester among them */
 int ent_proposal_check(struct ent_node *n, struct ent_job *j, struct ent_err *err);
 /* What only we know, right before `ready`: revocations since, uses, until, clock, history. */
 int ent_proposal_recheck(struct ent_node *n, struct ent_job *j, struct ent_err *err);
@@ -114,12 +115,14 @@ struct ent_job *ent_job_find(struct ent_node *n, const char *id);
 struct ent_job *ent_job_new(struct ent_node *n, struct ent_bytes request, const uint8_t salt[32], struct ent_bytes content, struct ent_err *err);
 void ent_job_free(struct ent_job *j);
 void ent_job_forget(struct ent_node *n, struct ent_job *j); /* out of the list and of node.db */
+void ent_job_trim(struct ent_node *n);                      /* of what ended here for others, only the last are remembered */
 void ent_job_link(struct ent_node *n, struct ent_job *j);   /* into the list, by (time, id) */
 struct ent_party *ent_job_party(struct ent_job *j, const char *org);
 bool ent_job_ended(const struct ent_job *j);
 void ent_job_move(struct ent_job *j, enum ent_job_state to);
 /* Durable `request` and `decision`, then what comes next: approval, queue or refusal. */
 int ent_job_enter(struct ent_node *n, struct ent_job *j, struct ent_err *err);
+bool ent_job_approved(struct ent_node *n, const struct ent_job *j, const struct ent_decision_approval *a);
 void ent_job_approvals(struct ent_node *n, struct ent_job *j); /* approval -> queued when all are there */
 /* Ends it here and, when tell is set, at the others. */
 void ent_job_abort(struct ent_node *n, struct ent_job *j, const struct ent_err *why, bool tell);

@@ -65,14 +65,16 @@ static int explanation(struct ent_job *j, json_t **ret, struct ent_err *err)
 	ENT_JSON_AUTO lines = json_array();
 	ENT_TRY(ent_decision_json(j->decision, &decision, err));
 	ent_decision_print(j->decision, &text);
+	if (j->decision->allowed && j->refusal.code)
+		ent_buf_printf(&text, "refused: %s\n", j->refusal.what);
 	if (j->plan) {
 		ENT_TRY(ent_joint_explain(j->plan, &text, err));
 		ENT_TRY(ent_joint_explain_json(j->plan, &plan, err));
 	}
 	ENT_TRY(ent_buf_check(&text, err));
 	put_lines(lines, &text);
-	*ret = json_pack("{s:b,s:O,s:O,s:s,s:O,s:O}", "allowed", j->decision->allowed, "decision", decision, "text", lines, "leak",
-			 ent_leak_text(ENT_LEAK_NONE), "trio", json_object_get(j->proposal, "trio"), "participants",
+	*ret = json_pack("{s:b,s:O,s:O,s:s,s:O,s:O}", "allowed", j->decision->allowed && !j->refusal.code, "decision", decision, "text", lines,
+			 "leak", ent_leak_text(ENT_LEAK_NONE), "trio", json_object_get(j->proposal, "trio"), "participants",
 			 json_object_get(j->proposal, "participants"));
 	if (plan)
 		json_object_set(*ret, "plan", plan);

@@ -124,6 +124,8 @@ static int check_ready(struct ent_node *n, struct ent_job *j, struct ent_party *
 	ENT_CLEANUP(ent_buf_deinit) struct ent_buf payload = ENT_BUF(ENT_DSSE_BYTES_MAX);
 	const struct ent_member *m = ent_member_find(n, p->org);
 	uint8_t plan[32], decision[32];
+	if (!m)
+		return ent_fail(err, ENT_EDENIED, "%s is not a trusted member any more", p->org);
 	ENT_TRY(ent_json_hex(msg, "sig", ret->sig, ENT_SIG_BYTES, err));
 	ENT_TRY(ent_json_hex(msg, "plan", plan, 32, err));
 	ENT_TRY(ent_json_hex(msg, "decision", decision, 32, err));
@@ -243,6 +245,7 @@ static void on_propose(struct ent_node *n, struct ent_member *m, const char *id,
 			answer_known(n, j, m, attempt);
 		return;
 	}
+	ent_job_trim(n);
 	int r = ended_before(n, id, &err) ? ent_fail(&err, ENT_EPEER, "%s was restarted while this question was open", n->card.org) : 0;
 	if (!r)
 		r = check_room(n, &err);
@@ -281,6 +284,8 @@ static void on_consult(struct ent_node *n, struct ent_member *m, const char *id,
 	int r = check_room(n, &err);
 	if (!r)
 		r = propose_new(n, m, msg, 1, &j, &err);
+	if (!r)
+		r = ent_proposal_names(j, &err);
 	if (!r)
 		r = ent_proposal_parties(j, &err);
 	if (!r && (strcmp(j->id, id) != 0 || ent_job_party(j, n->card.org)))

@@ -233,16 +233,15 @@ int ent_proposal_make(struct ent_node *n, const struct ent_asked *asked, bool ex
 
 /* ---- checking a foreign one ---- */
 
-static bool sorted_names(const json_t *list, const char *needed)
+/* In order, each once: shares kept from one job lie at the same place of the trio in the next, and no party holds two places. */
+static bool sorted_names(const json_t *list)
 {
-	bool found = false;
 	for (size_t i = 0; i < json_array_size(list); i++) {
 		const char *name = json_string_value(json_array_get(list, i)), *before = i ? json_string_value(json_array_get(list, i - 1)) : "";
 		if (!name || !ent_org_valid(name) || strcmp(before, name) >= 0)
 			return false;
-		found = found || !strcmp(name, needed);
 	}
-	return found;
+	return true;
 }
 
 static bool lists(const json_t *list, const char *name)
@@ -251,6 +250,14 @@ static bool lists(const json_t *list, const char *name)
 	json_t *item;
 	json_array_foreach(list, i, item) if (json_is_string(item) && !strcmp(json_string_value(item), name)) return true;
 	return false;
+}
+
+int ent_proposal_names(const struct ent_job *j, struct ent_err *err)
+{
+	const json_t *parties = json_object_get(j->proposal, "participants");
+	return sorted_names(parties) && lists(parties, ent_proposal_text(j, "requester"))
+		       ? 0
+		       : ent_fail(err, ENT_EPEER, "the proposal's participants are not in order");
 }
 
 static int check_form(struct ent_node *n, const json_t *p, const char *requester, struct ent_err *err)
@@ -272,11 +279,13 @@ static int check_form(struct ent_node *n, const json_t *p, const char *requester
 		ent_fail(err, ENT_EUNSUPPORTED, "%s plans with version %lld, we with %d", requester, (long long)plan, ENT_JOINT_PLAN_VERSION);
 		return ent_next(err, "run the same version of entente at all members");
 	}
-	if (!sorted_names(parties, requester) || !lists(parties, n->card.org))
+	if (!sorted_names(parties) || !lists(parties, requester) || !lists(parties, n->card.org))
 		return ent_fail(err, ENT_EPEER, "the proposal's participants are not in order");
 	for (size_t i = 0; i < json_array_size(trio); i++)
 		if (!json_is_string(json_array_get(trio, i)) || !lists(parties, json_string_value(json_array_get(trio, i))))
 			return ent_fail(err, ENT_EPEER, "a compute party of the proposal does not take part");
+	if (!sorted_names(trio))
+		return ent_fail(err, ENT_EPEER, "the proposal's compute parties are not three different ones in order");
 	return json_array_size(trio) == 0 || json_array_size(trio) == 3 ? 0 : ent_fail(err, ENT_EPEER, "the proposal names no three compute parties");
 }
 
@@ -336,6 +345,14 @@ static int check_tables(const struct ent_job *j, const struct used_tables *used,
 	return json_object_size(tables) == used->n ? 0 : ent_fail(err, ENT_EPEER, "the proposal lists other tables than its question uses");
 }
 
+static const struct ent_policy_job *find_job(const struct ent_policy_job *jobs, size_t n, const char *id)
+{
+	for (size_t i = 0; i < n; i++)
+		if (!strcmp(jobs[i].id, id))
+			return &jobs[i];
+	return NULL;
+}
+
 static int history_input(struct ent_arena *arena, const json_t *list, struct ent_policy_job **ret, size_t *ret_n, struct ent_err *err)
 {
 	size_t n = json_array_size(list);
@@ -346,6 +363,8 @@ static int history_input(struct ent_arena *arena, const json_t *list, struct ent
 		const json_t *item = json_array_get(list, i), *trio = json_object_get(item, "trio");
 		struct ent_policy_selection *selections = NULL;
 		ENT_TRY(ent_json_str(item, "id", &jobs[i].id, err));
+		if (find_job(jobs, i, jobs[i].id))
+			return ent_fail(err, ENT_EPEER, "the proposal names an earlier question twice");
 		for (size_t k = 0; k < 3 && k < json_array_size(trio); k++)
 			jobs[i].trio[k] = json_string_value(json_array_get(trio, k));
 		ENT_TRY(ent_policy_selections_parse(arena, json_object_get(item, "selections"), &selections, &jobs[i].n_selections, err));
@@ -379,6 +398,38 @@ static void trio_of(const struct ent_job *j, const char *ret[3])
 		ret[i] = json_string_value(json_array_get(trio, i));
 }
 
+/* Joint compares whole selections, not those of single filtered aggregates. What it does not compare is not answered, but for pairs that need
+ * no comparison: over the same rows a filtered aggregate and the unfiltered ones are held apart by rule 4, and equal conditions are one. */
+static bool compared(const struct ent_decision *d, const struct ent_decision_guard *g, const struct ent_policy_job *job)
+{
+	const struct ent_policy_selection *a = &d->selections[g->selection];
+	if (!job)
+		return false;
+	const struct ent_policy_selection *b = &job->selections[g->other];
+	bool filtered = a->filter != NULL, other = strcmp(b->rows, job->selections[0].rows) != 0;
+	if (!filtered && !other)
+		return true;
+	return !strcmp(d->selections[0].rows, job->selections[0].rows) && (filtered != other || !strcmp(a->rows, b->rows));
+}
+
+static void refuse_uncompared(struct ent_job *j, const struct ent_policy_job *history, size_t n_history)
+{
+	const struct ent_decision *d = j->decision;
+	for (size_t i = 0; i < d->n_guards && !j->refusal.code; i++) {
+		const struct ent_decision_guard *g = &d->guards[i];
+		if (compared(d, g, g->job ? find_job(history, n_history, g->job) : NULL))
+			continue;
+		if (g->job)
+			ent_fail(&j->refusal, ENT_EDENIED, "a filtered aggregate and the earlier question %s together could single out few rows",
+				 g->job);
+		else
+			ent_fail(&j->refusal, ENT_EDENIED, "two filtered aggregates together could single out few rows");
+		ent_why(&j->refusal, "FILTER and CASE select rows of %s.%s of their own, and such selections are not compared with each other",
+			d->selections[g->selection].org, d->selections[g->selection].table);
+		ent_next(&j->refusal, "use one condition, put it into WHERE, or make it a label of GROUP BY");
+	}
+}
+
 static int decide(struct ent_node *n, struct ent_job *j, struct ent_err *err)
 {
 	struct ent_policy_owner *owners = NULL;
@@ -395,7 +446,8 @@ static int decide(struct ent_node *n, struct ent_job *j, struct ent_err *err)
 	in.owners = owners;
 	in.history = history;
 	ENT_TRY(ent_policy_decide(j->arena, &in, &j->decision, err));
-	(void)ent_decision_refusal(j->decision, &j->refusal);
+	if (!ent_decision_refusal(j->decision, &j->refusal))
+		refuse_uncompared(j, history, in.n_history);
 	return 0;
 }
 
@@ -446,6 +498,19 @@ int ent_proposal_parties(struct ent_job *j, struct ent_err *err)
 	return 0;
 }
 
+/* Who takes part follows from the plan: nobody more, nobody less, and three compute parties exactly where something is computed on shares. */
+static int check_parties(const struct ent_job *j, struct ent_err *err)
+{
+	const json_t *list = json_object_get(j->proposal, "participants");
+	const char *const *names;
+	size_t n = ent_joint_plan_participants(j->plan, &names);
+	bool same =
+		n == json_array_size(list) && ent_joint_plan_one_owner(j->plan, NULL) == (json_array_size(json_object_get(j->proposal, "trio")) == 0);
+	for (size_t i = 0; i < n && same; i++)
+		same = !strcmp(names[i], json_string_value(json_array_get(list, i)));
+	return same ? 0 : ent_fail(err, ENT_EPEER, "the proposal names other participants than its question needs");
+}
+
 int ent_proposal_derive(struct ent_node *n, struct ent_job *j, struct ent_err *err)
 {
 	struct used_tables used = { 0 };
@@ -460,6 +525,7 @@ int ent_proposal_derive(struct ent_node *n, struct ent_job *j, struct ent_err *e
 	ENT_TRY(ent_decision_json(j->decision, &decision, err));
 	ENT_TRY(hash_json(decision, j->decision_sha, err));
 	int r = plan(j, &plan_err);
+	r = r ? r : check_parties(j, &plan_err);
 	if (r && !j->refusal.code) { /* a refused question may be one that cannot be planned, too */
 		if (err)
 			*err = plan_err;
@@ -489,10 +555,41 @@ static int recheck_history(struct ent_node *n, struct ent_job *j, struct ent_err
 	return 0;
 }
 
+static int stricter(const char *table, struct ent_err *err)
+{
+	ent_fail(err, ENT_EDENIED, "the grants%s%s became stricter since the question was asked", *table ? " on " : "", table);
+	return ent_next(err, "ask again");
+}
+
+static bool names_rule(const struct ent_decision *d, const char *org, uint64_t index)
+{
+	char id[ENT_ORG_MAX + 24];
+	snprintf(id, sizeof id, "%s/%llu", org, (unsigned long long)index);
+	for (size_t i = 0; i < d->n_rules; i++)
+		if (!strcmp(d->rules[i], id))
+			return true;
+	return false;
+}
+
+/* What holds now but did not at the size the requester chose: approvals to wait for, uses that the run would not debit. */
+static int recheck_conditions(struct ent_node *n, const struct ent_job *j, const struct ent_decision *now, const struct ent_policy_owner *own,
+			      struct ent_err *err)
+{
+	for (size_t i = 0; i < now->n_approvals; i++)
+		if (!ent_job_approved(n, j, &now->approvals[i]))
+			return stricter("", err);
+	for (size_t i = 0; i < own->n_rules; i++) {
+		const struct ent_policy_rule *r = &own->rules[i];
+		if (r->grant->uses_max && names_rule(now, n->card.org, r->index) && !names_rule(j->decision, n->card.org, r->index))
+			return stricter(r->grant->table, err);
+	}
+	return 0;
+}
+
 /* The same question decided by our own grants as they stand now, at our own clock. */
 static int recheck_grants(struct ent_node *n, struct ent_job *j, struct ent_err *err)
 {
-	struct ent_policy_owner *owners = NULL;
+	struct ent_policy_owner *owners = NULL, own = { 0 };
 	struct ent_decision *now = NULL;
 	struct ent_policy_input in = { .query = j->query,
 				       .requester = ent_proposal_text(j, "requester"),
@@ -503,8 +600,10 @@ static int recheck_grants(struct ent_node *n, struct ent_job *j, struct ent_err 
 	trio_of(j, in.trio);
 	ENT_TRY(owners_input(n, j, &owners, &in.n_owners, err));
 	for (size_t i = 0; i < in.n_owners; i++)
-		if (!strcmp(owners[i].org, n->card.org))
+		if (!strcmp(owners[i].org, n->card.org)) {
 			ENT_TRY(ent_owner_make(n, j->arena, n->card.org, ent_ledger_size(n->ledger), NULL, &owners[i], err));
+			own = owners[i];
+		}
 	in.owners = owners;
 	ENT_TRY(ent_policy_decide(j->arena, &in, &now, err));
 	if (!now->allowed) {
@@ -512,11 +611,9 @@ static int recheck_grants(struct ent_node *n, struct ent_job *j, struct ent_err 
 		return ENT_EDENIED;
 	}
 	for (size_t i = 0; i < now->n_tables && i < j->decision->n_tables; i++)
-		if (now->tables[i].k > j->decision->tables[i].k || now->tables[i].protect != j->decision->tables[i].protect) {
-			ent_fail(err, ENT_EDENIED, "the grants on %s became stricter since the question was asked", now->tables[i].table->name);
-			return ent_next(err, "ask again");
-		}
-	return 0;
+		if (now->tables[i].k > j->decision->tables[i].k || now->tables[i].protect != j->decision->tables[i].protect)
+			return stricter(now->tables[i].table->name, err);
+	return recheck_conditions(n, j, now, &own, err);
 }
 
 /* What an earlier answer left for comparing must be here, where shares are or, for one owner, in clear: without it nothing is answered. */

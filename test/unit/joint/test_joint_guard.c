@@ -90,6 +90,9 @@ int main(int argc, char **argv)
 	expect(m, "SELECT p.town, COUNT(*) AS n" FROM "GROUP BY 1",
 	       "SELECT p.town, COUNT(*) AS n" FROM "WHERE p.age <> 3 AND p.age < 35 GROUP BY 1 ORDER BY 1", 0, "town,n\r\n",
 	       "Oslo but one, Rome as before, and three without town");
+	expect(m, "SELECT p.town, p.age < 20 AS young, COUNT(*) AS n" FROM "GROUP BY 1, 2",
+	       "SELECT p.age < 20 AS young, p.town, COUNT(*) AS n" FROM "WHERE p.age <> 3 AND p.age < 35 GROUP BY 1, 2 ORDER BY 1", 0,
+	       "young,town,n\r\n", "the same GROUP BY written in another order");
 	expect(m, "SELECT p.town, COUNT(*) AS n" FROM "GROUP BY 1", "SELECT p.town, COUNT(*) AS n" FROM "WHERE p.age > 4 GROUP BY 1 ORDER BY 1", 0,
 	       "town,n\r\nOslo,15\r\n", "cells that did not change under another selection differ by zero rows");
 	expect(m, "SELECT p.town, COUNT(*) AS n" FROM "GROUP BY 1", "SELECT COUNT(*) AS n" FROM, 0, "n\r\n40\r\n",

@@ -1,0 +1,373 @@
+/* A requester that lies: proposals in perfect form and well signed whose content was bent, or that come late. An owner answers none of them. */
+#include "ledger/content.h"
+#include "ledger/entry.h"
+#include "node_kit.h"
+#include "tap.h"
+
+struct peer { /* a node with a mesh that keeps what was sent */
+	struct kit_node k;
+	struct ent_mesh mesh;
+	struct ent_http http;
+	struct ent_runner runner;
+	const char *org;
+	struct peer *other;
+	uint64_t probe;
+	struct ent_buf sent[64];
+	size_t n_sent, n_told;
+};
+
+static struct peer *of_mesh(struct ent_mesh *m) { return (struct peer *)(void *)((char *)m - offsetof(struct peer, mesh)); }
+
+static int keep(struct ent_mesh *m, const char *org, struct ent_bytes message, struct ent_err *err)
+{
+	struct peer *p = of_mesh(m);
+	if (strcmp(org, p->other->org) != 0 || p->n_sent == ENT_COUNT(p->sent))
+		return strcmp(org, p->other->org) ? ent_fail(err, ENT_EPEER, "down") : 0;
+	p->sent[p->n_sent] = (struct ent_buf)ENT_BUF(ENT_MESH_BYTES_MAX);
+	ent_buf_put(&p->sent[p->n_sent++], message.data, message.len);
+	return 0;
+}
+
+static bool is_up(struct ent_mesh *m, const char *org) { return !strcmp(of_mesh(m)->other->org, org); }
+
+static int no_link(struct ent_mesh *m, const char *org, const char *name, uint32_t ms, struct ent_link **ret, struct ent_err *err)
+{
+	(void)m, (void)org, (void)name, (void)ms, (void)ret;
+	return ent_fail(err, ENT_EPEER, "no links here");
+}
+
+static const struct ent_mesh_ops mesh_ops = { keep, is_up, no_link, NULL };
+
+static int no_http(struct ent_http *h, const struct ent_http_request *r, void (*done)(void *, const struct ent_http_answer *, const struct ent_err *),
+		   void *arg, struct ent_err *err)
+{
+	(void)h, (void)r, (void)done, (void)arg;
+	return ent_fail(err, ENT_EPEER, "no HTTP here");
+}
+
+static int probe(struct ent_runner *r, const struct ent_probe *p, struct ent_err *err)
+{
+	(void)err;
+	((struct peer *)(void *)((char *)r - offsetof(struct peer, runner)))->probe = p->id;
+	return 0;
+}
+
+static int start(struct ent_runner *r, const struct ent_run_spec *spec, struct ent_err *err)
+{
+	(void)r, (void)spec, (void)err;
+	return 0;
+}
+
+static void cancel(struct ent_runner *r, const char *job, uint32_t attempt) { (void)r, (void)job, (void)attempt; }
+
+static const struct ent_runner_ops runner_ops = { probe, start, cancel };
+
+static void pump(struct peer *a, struct peer *b, const char *but)
+{
+	struct peer *both[2] = { a, b };
+	for (size_t moved = 1; moved;) {
+		moved = 0;
+		for (int i = 0; i < 2; i++) {
+			struct peer *p = both[i];
+			for (; p->n_told < p->n_sent; p->n_told++, moved++) {
+				struct ent_bytes text = ent_buf_bytes(&p->sent[p->n_told]);
+				if (!but || !strstr(ent_buf_text(&p->sent[p->n_told]), but))
+					ent_node_peer_message(p->other->k.node, p->org, text);
+			}
+		}
+	}
+}
+
+static void forget(struct peer *p)
+{
+	for (size_t i = 0; i < p->n_sent; i++)
+		ent_buf_deinit(&p->sent[i]);
+	p->n_sent = p->n_told = 0;
+}
+
+/* The last message of a type, or NULL. */
+static const char *last(struct peer *p, const char *type)
+{
+	char want[64];
+	snprintf(want, sizeof want, "\"type\":\"%s\"", type);
+	for (size_t i = p->n_sent; i-- > 0;)
+		if (strstr(ent_buf_text(&p->sent[i]), want))
+			return ent_buf_text(&p->sent[i]);
+	return NULL;
+}
+
+static void trust(struct peer *p, const char *card)
+{
+	struct ent_err err = ENT_ERR_INIT;
+	OK_INT(kit_ask(&p->k, "trust", json_pack("{s:[s]}", "cards", card), NULL, &err), 0, "%s trusts: %s", p->org, err.what);
+}
+
+static char *begin(struct peer *p, const char *org, uint64_t seed, struct peer *other)
+{
+	struct ent_err err = ENT_ERR_INIT;
+	*p = (struct peer){ .mesh = { &mesh_ops }, .http = { no_http }, .runner = { &runner_ops }, .org = org, .other = other };
+	kit_init(&p->k, seed);
+	return kit_home(&p->k, org, &err);
+}
+
+static void open_peer(struct peer *p)
+{
+	struct ent_err err = ENT_ERR_INIT;
+	struct ent_node_env env = kit_env(&p->k);
+	env.mesh = &p->mesh;
+	env.http = &p->http;
+	env.runner = &p->runner;
+	OK_INT(ent_node_open(&env, &p->k.node, &err), 0, "%s opens: %s", p->org, err.what);
+}
+
+static void grant(struct peer *p, const char *text, int64_t *ret_at)
+{
+	struct ent_err err = ENT_ERR_INIT;
+	ENT_JSON_AUTO answer = NULL;
+	OK_INT(kit_ask(&p->k, "grant", json_pack("{s:s}", "text", text), &answer, &err), 0, "%s %s", text, err.what);
+	if (ret_at)
+		*ret_at = strtoll(strchr(json_string_value(json_array_get(json_object_get(answer, "ids"), 0)), '/') + 1, NULL, 10);
+}
+
+static void add_table(struct peer *p)
+{
+	static const struct ent_probe_column columns[] = {
+		{ .name = "k", .native = "int", .type = { .id = ENT_T_INT32 }, .has_values = true, .magnitude_bits = 6 },
+		{ .name = "v", .native = "int", .type = { .id = ENT_T_INT32 }, .has_values = true, .magnitude_bits = 6 },
+	};
+	static const uint16_t first[] = { 0 };
+	static const struct ent_unique keys[] = { { first, 1 } };
+	struct ent_probe_facts facts = { .rows = 40, .columns = columns, .n_columns = 2, .keys = keys, .n_keys = 1, .version = "" };
+	struct kit_reply r = { .reply = { kit_done } };
+	ENT_JSON_AUTO args = json_pack("{s:s,s:s,s:[s]}", "name", "t", "source", "t.csv", "keys", "k");
+	ent_node_request(p->k.node, "add", args, &r.reply);
+	ent_node_probed(p->k.node, p->probe, &facts, NULL);
+	OK(r.done && !r.code, "%s adds t: %s", p->org, r.err.what);
+	json_decref(r.answer);
+}
+
+/* Owner alpha and requester mallory, carol pinned by both. */
+struct world {
+	struct peer alpha, mallory;
+};
+
+static void world_begin(struct world *w)
+{
+	struct peer carol;
+	char *a = begin(&w->alpha, "alpha", 1, &w->mallory), *m = begin(&w->mallory, "mallory", 2, &w->alpha),
+	     *c = begin(&carol, "carol", 3, &w->alpha);
+	open_peer(&w->alpha);
+	open_peer(&w->mallory);
+	trust(&w->alpha, m);
+	trust(&w->alpha, c);
+	trust(&w->mallory, a);
+	trust(&w->mallory, c);
+	add_table(&w->alpha);
+	add_table(&w->mallory);
+	grant(&w->alpha, "GRANT FILTER ON t(k) TO ANY", NULL);
+	grant(&w->alpha, "GRANT JOIN ON t(k) TO ANY", NULL);
+	ent_node_peer_up(w->alpha.k.node, "mallory");
+	ent_node_peer_up(w->mallory.k.node, "alpha");
+	ent_node_peer_up(w->mallory.k.node, "carol");
+	pump(&w->alpha, &w->mallory, NULL);
+	free(a), free(m), free(c);
+	simfs_free(carol.k.fs);
+}
+
+static void world_end(struct world *w)
+{
+	ent_node_close(w->alpha.k.node);
+	ent_node_close(w->mallory.k.node);
+	forget(&w->alpha);
+	forget(&w->mallory);
+	simfs_free(w->alpha.k.fs);
+	simfs_free(w->mallory.k.fs);
+}
+
+/* mallory's honest message for a question; it has not been delivered. */
+static json_t *honest(struct world *w, const char *sql)
+{
+	struct ent_err err = ENT_ERR_INIT;
+	pump(&w->alpha, &w->mallory, NULL);
+	forget(&w->alpha);
+	forget(&w->mallory);
+	OK_INT(kit_ask(&w->mallory.k, "query", json_pack("{s:s}", "sql", sql), NULL, &err), 0, "asked: %s", err.what);
+	w->mallory.n_told = w->mallory.n_sent;
+	const char *text = last(&w->mallory, "propose");
+	json_t *msg = NULL;
+	OK(text && !ent_json_parse(ent_bytes_str(text), ENT_MESH_BYTES_MAX, &msg, NULL), "a proposal leaves");
+	return msg;
+}
+
+/* Signs a bent content with mallory's own key, in perfect form. */
+static void sign_again(struct world *w, json_t *msg, const json_t *content)
+{
+	ENT_CLEANUP(ent_buf_deinit) struct ent_buf text = ENT_BUF(ENT_MESH_BYTES_MAX), envelope = ENT_BUF(ENT_DSSE_BYTES_MAX), key = ENT_BUF(80);
+	struct ent_signer signer;
+	struct ent_entry e;
+	uint8_t seed[32], salt[32] = { 7 }, commitment[32];
+	char hex[65], salt_hex[65], id[17];
+	ENT_ASSERT(!ent_fs_read(w->mallory.k.fs, "keys/sign", 80, &key, NULL) && ent_unhex(seed, 32, (const char *)key.data, 64));
+	ENT_ASSERT(!ent_signer_init(&signer, seed, NULL) && !ent_json_canonical(content, &text, NULL));
+	ent_commit(salt, ent_buf_bytes(&text), commitment);
+	ent_hex(hex, commitment, 32);
+	ent_hex(salt_hex, salt, 32);
+	ENT_JSON_AUTO fields = json_pack("{s:O,s:{s:s},s:O,s:O}", "ledgers", json_object_get(content, "sizes"), "commitments", "proposal", hex,
+					 "purpose", json_object_get(content, "purpose"), "participants", json_object_get(content, "participants"));
+	ENT_ASSERT(!ent_entry_make(ENT_ENTRY_REQUEST, json_integer_value(json_object_get(content, "time")), "mallory", fields, &signer, &envelope,
+				   NULL));
+	ENT_ASSERT(!ent_entry_open(ent_buf_bytes(&envelope), &e, NULL));
+	ent_hex(id, e.dsse.payload_hash, 8);
+	ent_entry_deinit(&e);
+	json_object_set_new(msg, "job", json_string(id));
+	json_object_set_new(msg, "salt", json_string(salt_hex));
+	json_object_set_new(msg, "request", json_string(ent_buf_text(&envelope)));
+	json_object_set_new(msg, "content", json_string(ent_buf_text(&text)));
+}
+
+static void deliver(struct world *w, const json_t *msg)
+{
+	ENT_CLEANUP(ent_buf_deinit) struct ent_buf text = ENT_BUF(ENT_MESH_BYTES_MAX);
+	ENT_ASSERT(!ent_json_canonical(msg, &text, NULL));
+	forget(&w->alpha);
+	ent_node_peer_message(w->alpha.k.node, "mallory", ent_buf_bytes(&text));
+}
+
+/* alpha's answer names what, and no ready leaves it. */
+static void refused(struct world *w, const char *what, const char *name)
+{
+	const char *abort = last(&w->alpha, "abort");
+	OK(!last(&w->alpha, "ready") && abort && strstr(abort, what), "%s: %s", name, abort ? abort : "no refusal");
+}
+
+#define ONE "SELECT COUNT(*) FROM alpha.t"
+#define TWO "SELECT COUNT(*) FROM mallory.t m JOIN alpha.t a ON m.k = a.k"
+
+static void bent(const char *sql, const char *key, json_t *value /* taken */, const char *what, const char *name)
+{
+	struct world w;
+	ENT_JSON_AUTO content = NULL;
+	world_begin(&w);
+	grant(&w.alpha, "GRANT AGGREGATE(count) ON t(k) TO ANY", NULL);
+	ENT_JSON_AUTO msg = honest(&w, sql);
+	ENT_ASSERT(!ent_json_parse(ent_bytes_str(json_string_value(json_object_get(msg, "content"))), ENT_MESH_BYTES_MAX, &content, NULL));
+	sign_again(&w, msg, content);
+	deliver(&w, msg);
+	OK(last(&w.alpha, "ready") && !last(&w.alpha, "abort"), "signed again and not bent, it is taken up");
+	w.alpha.k.ms += 1;
+	w.mallory.k.ms += 1;
+	json_object_set_new(content, key, value);
+	json_object_set_new(content, "time", json_integer(json_integer_value(json_object_get(content, "time")) - 1));
+	sign_again(&w, msg, content);
+	deliver(&w, msg);
+	refused(&w, what, name);
+	world_end(&w);
+}
+
+static void test_bent(void)
+{
+	bent(ONE, "trio", json_pack("[s,s,s]", "mallory", "mallory", "mallory"), "compute parties", "one party on three places");
+	bent(ONE, "participants", json_pack("[s,s,s]", "alpha", "carol", "mallory"), "other participants", "somebody who is not needed");
+	bent(TWO, "trio", json_pack("[s,s,s]", "mallory", "carol", "alpha"), "compute parties", "the trio in another order");
+	bent(TWO, "trio", json_array(), "three compute parties", "no trio where shares are needed");
+}
+
+/* The proposal rests on the ledger as it was; what was granted meanwhile asks for more. */
+static void stale(const char *now, const char *name)
+{
+	struct world w;
+	int64_t at = 0;
+	world_begin(&w);
+	grant(&w.alpha, "GRANT AGGREGATE(count) ON t(k) TO ANY", &at);
+	ENT_JSON_AUTO msg = honest(&w, ONE);
+	struct ent_err err = ENT_ERR_INIT;
+	char id[24];
+	snprintf(id, sizeof id, "%lld", (long long)at);
+	OK_INT(kit_ask(&w.alpha.k, "revoke", json_pack("{s:s}", "id", id), NULL, &err), 0, "revoked: %s", err.what);
+	grant(&w.alpha, now, NULL);
+	deliver(&w, msg);
+	refused(&w, "stricter", name);
+	world_end(&w);
+}
+
+static void test_stale(void)
+{
+	stale("GRANT AGGREGATE(count) ON t(k) TO ANY REQUIRE APPROVAL", "an approval that was not needed then");
+	stale("GRANT AGGREGATE(count) ON t(k) TO ANY USES 3", "uses that would not be debited");
+	stale("GRANT AGGREGATE(count) ON t(k) TO ANY MIN GROUP 30", "a larger minimum group");
+}
+
+static void test_filtered(void)
+{
+	struct world w;
+	struct ent_err err = ENT_ERR_INIT;
+	world_begin(&w);
+	grant(&w.alpha, "GRANT AGGREGATE(count, sum) ON t(v) TO ANY", NULL);
+	grant(&w.alpha, "GRANT AGGREGATE(count) ON t(k) TO ANY", NULL);
+	pump(&w.alpha, &w.mallory, NULL);
+#define SUMS "SELECT SUM(v) FILTER (WHERE k < 30)"
+	OK_INT(kit_ask(&w.mallory.k, "explain", json_pack("{s:s}", "sql", SUMS ", SUM(v) FROM alpha.t"), NULL, &err), 0, "%s", err.what);
+	OK_INT(kit_ask(&w.mallory.k, "query", json_pack("{s:s}", "sql", SUMS ", SUM(v) FILTER (WHERE k < 31) FROM alpha.t"), NULL, &err), ENT_EDENIED,
+	       "two conditions that may differ by one row");
+	OK(strstr(err.what, "filtered aggregates"), "and says so: %s", err.what);
+	OK_INT(kit_ask(&w.mallory.k, "query", json_pack("{s:s}", "sql", SUMS ", SUM(v) FROM alpha.t"), NULL, &err), 0, "one condition: %s", err.what);
+	world_end(&w);
+}
+
+/* Bytes of a pinned member never bring the node down. */
+static void test_consult(void)
+{
+	struct world w;
+	ENT_JSON_AUTO content = NULL;
+	world_begin(&w);
+	grant(&w.alpha, "GRANT AGGREGATE(count) ON t(k) TO ANY", NULL);
+	ENT_JSON_AUTO msg = honest(&w, ONE);
+	ENT_ASSERT(!ent_json_parse(ent_bytes_str(json_string_value(json_object_get(msg, "content"))), ENT_MESH_BYTES_MAX, &content, NULL));
+	json_object_set_new(content, "participants", json_pack("[i,s]", 5, "mallory"));
+	sign_again(&w, msg, content);
+	json_object_set_new(msg, "type", json_string("consult"));
+	deliver(&w, msg);
+	ENT_JSON_AUTO jobs = NULL;
+	OK_INT(kit_ask(&w.alpha.k, "jobs", json_object(), &jobs, NULL), 0, "the node lives");
+	OK_INT(json_array_size(json_object_get(jobs, "jobs")), 0, "and waits for nobody");
+	world_end(&w);
+}
+
+/* Question after question that is refused: what is remembered of them does not grow. */
+static void test_flood(void)
+{
+	struct world w;
+	ENT_JSON_AUTO content = NULL;
+	size_t known = 0;
+	world_begin(&w);
+	grant(&w.alpha, "GRANT AGGREGATE(count) ON t(k) TO ANY", NULL);
+	ENT_JSON_AUTO msg = honest(&w, ONE);
+	ENT_ASSERT(!ent_json_parse(ent_bytes_str(json_string_value(json_object_get(msg, "content"))), ENT_MESH_BYTES_MAX, &content, NULL));
+	json_object_set_new(content, "sql", json_string("SELECT SUM(v) FROM alpha.t"));
+	int64_t time = json_integer_value(json_object_get(content, "time"));
+	for (int i = 0; i < 200; i++) {
+		json_object_set_new(content, "time", json_integer(time - i));
+		sign_again(&w, msg, content);
+		deliver(&w, msg);
+		struct ent_err err = ENT_ERR_INIT;
+		const char *id = json_string_value(json_object_get(msg, "job"));
+		OK(last(&w.alpha, "abort") && kit_ask(&w.alpha.k, "job", json_pack("{s:s}", "id", id), NULL, &err) == 0, "question %d is refused", i);
+	}
+	for (int i = 0; i < 200; i++) {
+		json_object_set_new(content, "time", json_integer(time - i));
+		sign_again(&w, msg, content);
+		known += kit_ask(&w.alpha.k, "job", json_pack("{s:O}", "id", json_object_get(msg, "job")), NULL, NULL) == 0;
+	}
+	OK(known >= 1 && known <= 70, "%zu of 200 are remembered", known);
+	world_end(&w);
+}
+
+int main(void)
+{
+	test_bent();
+	test_stale();
+	test_filtered();
+	test_consult();
+	test_flood();
+	return tap_done();
+}
