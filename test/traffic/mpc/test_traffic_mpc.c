@@ -13,7 +13,7 @@ static bool same_lengths(const struct trio *a, const struct trio *b)
 			return false;
 		for (int i = 0; i < 2; i++)
 			if (a->log[p][i].sends != b->log[p][i].sends ||
-			    memcmp(a->log[p][i].lens, b->log[p][i].lens, a->log[p][i].sends * sizeof(size_t)))
+			    (a->log[p][i].sends && memcmp(a->log[p][i].lens, b->log[p][i].lens, a->log[p][i].sends * sizeof(size_t))))
 				return false;
 	}
 	return true;
