@@ -133,6 +133,13 @@ static void do_bad_sync(struct sim_world *w, struct sim_node *s)
 	sim_at(w, 2000 + sim_draw(w, 8000), "repair", repair)->node = s->index;
 }
 
+static void do_memory(struct sim_world *w, struct sim_node *s)
+{
+	(void)s;
+	w->disks_failed = true; /* jobs may end for that reason, too */
+	sim_memory_short(1 + sim_draw(w, 300));
+}
+
 static void do_slow(struct sim_world *w, struct sim_node *s) { s->sync_ms = s->sync_ms ? 0 : 1 + sim_draw(w, 30); }
 
 static void do_card(struct sim_world *w, struct sim_node *s) { sim_forge_card(w, other_than(w, s->index), s->index); }
@@ -175,9 +182,10 @@ static const struct action {
 	unsigned calm, wild; /* weights */
 	void (*act)(struct sim_world *w, struct sim_node *s);
 } actions[] = {
-	{ 40, 30, do_query }, { 10, 10, do_note }, { 6, 6, do_grant },    { 6, 6, do_revoke }, { 12, 8, do_verdict },   { 1, 4, do_power },
-	{ 1, 3, do_kill },    { 1, 2, do_stop },   { 1, 4, do_arm },      { 2, 5, do_cut },    { 1, 2, do_isolate },    { 1, 3, do_break },
-	{ 1, 2, do_slow },    { 0, 1, do_full },   { 0, 1, do_bad_sync }, { 2, 3, do_card },   { 3, 3, do_checkpoint }, { 1, 1, do_audit },
+	{ 40, 30, do_query }, { 10, 10, do_note },     { 6, 6, do_grant }, { 6, 6, do_revoke }, { 12, 8, do_verdict },
+	{ 1, 4, do_power },   { 1, 3, do_kill },       { 1, 2, do_stop },  { 1, 4, do_arm },    { 2, 5, do_cut },
+	{ 1, 2, do_isolate }, { 1, 3, do_break },      { 1, 2, do_slow },  { 0, 1, do_full },   { 0, 1, do_bad_sync },
+	{ 2, 3, do_card },    { 3, 3, do_checkpoint }, { 1, 1, do_audit }, { 0, 2, do_memory },
 };
 
 static const struct action *pick(struct sim_world *w)
@@ -227,6 +235,7 @@ void sim_heal(struct sim_world *w)
 {
 	sim_say(w, "all heals");
 	w->quiet = true;
+	sim_memory_short(0);
 	for (int i = 0; i < w->n; i++) {
 		struct sim_node *s = &w->nodes[i];
 		bool sick = s->full;
@@ -310,6 +319,7 @@ static void live(struct sim_world *w)
 void sim_seed(uint64_t seed, bool verbose, struct sim_outcome *ret)
 {
 	struct sim_world *w = sim_new(seed, verbose);
+	sim_memory_short(0);
 	live(w);
 	*ret = (struct sim_outcome){ .ok = !w->failed, .trace = w->trace, .simulated_ms = w->now, .counts = w->counts };
 	if (w->failed)

@@ -119,8 +119,8 @@ struct sim_world {
 	struct sim_run *runs;
 	struct sim_checks *checks;
 	struct sim_tables *tables;
-	unsigned delay_ms; /* mean of a message */
-	bool wild, disks_failed, last; /* last: questions asked now must be answered */
+	unsigned delay_ms;              /* mean of a message */
+	bool wild, disks_failed, last;  /* last: questions asked now must be answered */
 	bool adversary, verbose, quiet; /* quiet: no more mischief, the world heals */
 	bool failed;
 	char why[600];
@@ -149,6 +149,10 @@ void sim_crash(struct sim_node *s, bool power);
 void sim_stop(struct sim_node *s); /* in good order */
 void sim_restart_later(struct sim_node *s, uint64_t delay_ms);
 void sim_after_event(struct sim_node *s);
+
+/* ---- memory.c ---- */
+void sim_memory_short(uint64_t nth); /* the nth allocation from now on fails; 0: none */
+uint64_t sim_memory_failures(void);  /* so far */
 
 /* ---- net.c ---- */
 extern const struct ent_mesh_ops sim_mesh_ops;
