@@ -347,6 +347,8 @@ void ent_job_done(struct ent_node *n, struct ent_job *j)
 		r = ent_db_run(n->db, &err, "INSERT OR REPLACE INTO guard(job, name, content) VALUES(?, 'public', ?)", "sb", j->id, &public);
 	if (!r && public.len)
 		r = ent_db_run(n->db, &err, "INSERT OR REPLACE INTO guard(job, name, content) VALUES(?, 'shares', ?)", "sb", j->id, &shares);
+	if (!r && !public.len && j->released_none) /* no later answer can be compared with it */
+		r = ent_db_run(n->db, &err, "INSERT OR REPLACE INTO guard(job, name, content) VALUES(?, 'nothing', '')", "s", j->id);
 	if (!r)
 		r = enter_result(n, j, &err);
 	if (r) {
@@ -374,6 +376,7 @@ void ent_job_void_attempt(struct ent_node *n, struct ent_job *j, uint32_t attemp
 	ent_buf_reset(&j->rows);
 	ent_buf_reset(&j->guard_public);
 	ent_buf_reset(&j->guard_shares);
+	j->released_none = false;
 	j->sent_ms = 0;
 	if (j->sm.at != ENT_JOB_QUEUED)
 		ent_job_move(j, ENT_JOB_QUEUED);

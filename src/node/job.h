@@ -83,6 +83,7 @@ struct ent_job {
 	struct ent_buf rows, guard_public, guard_shares;
 	uint64_t n_rows;
 	uint8_t rows_salt[32], rows_commitment[32];
+	bool released_none; /* the run says that it released no group */
 	json_t *stats;
 	struct ent_err error; /* why it ended, code 0: well */
 	bool withdrawn;       /* a ready was taken back: waits for the requester's next attempt */

@@ -127,7 +127,9 @@ static int keep_result(struct ent_node *n, struct ent_job *j, const struct ent_r
 	ENT_TRY(ent_buf_check(&j->rows, err));
 	ENT_TRY(ent_buf_check(&j->guard_public, err));
 	ENT_TRY(ent_buf_check(&j->guard_shares, err));
+	const json_t *released = json_object_get(result->stats, "groups_released");
 	j->n_rows = result->n_rows;
+	j->released_none = json_is_integer(released) && json_integer_value(released) == 0;
 	j->stats = result->stats ? json_deep_copy(result->stats) : NULL;
 	if (!j->mine)
 		return 0;

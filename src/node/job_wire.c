@@ -331,6 +331,15 @@ static void on_beat(struct ent_node *n, struct ent_job *j, struct ent_party *p, 
 	}
 }
 
+/* Foreign text ends in logs and on terminals: nothing in it may move a cursor or begin a line. */
+static void put_plain(char *out, size_t size, const char *text)
+{
+	snprintf(out, size, "%s", text);
+	for (char *c = out; *c; c++)
+		if ((unsigned char)*c < 0x20 || *c == 0x7f)
+			*c = ' ';
+}
+
 static void on_abort(struct ent_node *n, struct ent_job *j, struct ent_party *p, const json_t *msg)
 {
 	struct ent_err err = ENT_ERR_INIT;
@@ -339,12 +348,13 @@ static void on_abort(struct ent_node *n, struct ent_job *j, struct ent_party *p,
 	    ent_json_str(msg, "next", &next, NULL))
 		return;
 	int number = ent_code_by_name(code);
-	ent_fail(&err, number ? number : ENT_EPEER, "%s", what);
+	ent_fail(&err, number ? number : ENT_EPEER, " ");
+	ent_why(&err, "%s ended it", p->org);
+	ent_next(&err, " ");
+	put_plain(err.what, sizeof err.what, what);
 	if (*why)
-		ent_why(&err, "%s", why);
-	else
-		ent_why(&err, "%s ended it", p->org);
-	ent_next(&err, "%s", next);
+		put_plain(err.why, sizeof err.why, why);
+	put_plain(err.next, sizeof err.next, next);
 	ent_job_abort(n, j, &err, j->mine);
 }
 

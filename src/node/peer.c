@@ -37,6 +37,9 @@ static void on_hello(struct ent_node *n, struct ent_member *m, const json_t *msg
 	    ent_json_int(msg, "size", 0, INT64_MAX / 2, &size, NULL) || ent_json_int(msg, "have", 0, INT64_MAX / 2, &have, NULL))
 		return;
 	snprintf(m->software, sizeof m->software, "%.40s", software);
+	for (char *c = m->software; *c; c++)
+		if (*c < 0x20 || *c == 0x7f)
+			*c = '?';
 	note_time(n, m, msg);
 	char org[ENT_ORG_MAX + 1];
 	snprintf(org, sizeof org, "%s", m->card.org);

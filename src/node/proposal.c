@@ -626,7 +626,7 @@ static int recheck_guards(struct ent_node *n, struct ent_job *j, struct ent_err 
 		ENT_ST st = { 0 };
 		if (!earlier)
 			continue;
-		ENT_TRY(ent_db_query(n->db, &st, err, "SELECT 1 FROM guard WHERE job = ? AND name = 'shares'", "s", earlier));
+		ENT_TRY(ent_db_query(n->db, &st, err, "SELECT 1 FROM guard WHERE job = ? AND name IN ('shares', 'nothing')", "s", earlier));
 		int r = ent_st_next(&st, err);
 		if (r < 0)
 			return -r;

@@ -12,6 +12,7 @@ struct peer { /* a node with a mesh that keeps what was sent */
 	const char *org;
 	struct peer *other;
 	uint64_t probe;
+	char job[17]; /* the run it was asked for last */
 	struct ent_buf sent[64];
 	size_t n_sent, n_told;
 };
@@ -54,7 +55,9 @@ static int probe(struct ent_runner *r, const struct ent_probe *p, struct ent_err
 
 static int start(struct ent_runner *r, const struct ent_run_spec *spec, struct ent_err *err)
 {
-	(void)r, (void)spec, (void)err;
+	struct peer *p = (struct peer *)(void *)((char *)r - offsetof(struct peer, runner));
+	(void)err;
+	snprintf(p->job, sizeof p->job, "%s", spec->job);
 	return 0;
 }
 
@@ -362,8 +365,61 @@ static void test_flood(void)
 	world_end(&w);
 }
 
+/* An answer without a group tells nothing that another answer could be compared with; an answer of which nothing is kept stops the next. */
+static void after(int released, bool answered)
+{
+	struct world w;
+	struct ent_err err = ENT_ERR_INIT;
+	ENT_JSON_AUTO stats = json_pack("{s:i}", "groups_released", released);
+	struct ent_run_result result = { .stats = stats }, rows = { .has_rows = true, .rows = ent_bytes_str("count\n"), .stats = stats };
+	world_begin(&w);
+	grant(&w.alpha, "GRANT AGGREGATE(count) ON t(k) TO ANY", NULL);
+	pump(&w.alpha, &w.mallory, NULL);
+	forget(&w.alpha), forget(&w.mallory);
+	OK_INT(kit_ask(&w.mallory.k, "query", json_pack("{s:s}", "sql", ONE " WHERE k < 2"), NULL, &err), 0, "asked: %s", err.what);
+	pump(&w.alpha, &w.mallory, NULL);
+	OK(w.alpha.job[0] && !strcmp(w.alpha.job, w.mallory.job), "both run it");
+	ent_node_run_ended(w.alpha.k.node, w.alpha.job, 1, &result, NULL);
+	ent_node_run_ended(w.mallory.k.node, w.mallory.job, 1, &rows, NULL);
+	w.mallory.k.ms += 10;
+	w.alpha.k.ms += 10;
+	ENT_JSON_AUTO msg = honest(&w, ONE " WHERE k < 30");
+	deliver(&w, msg);
+	OK((last(&w.alpha, "ready") != NULL) == answered, "the next question after one with %d groups is %s", released,
+	   answered ? "answered" : "not");
+	world_end(&w);
+}
+
+static void test_after(void)
+{
+	after(0, true);
+	after(1, false);
+}
+
+/* What a peer says lands on a terminal. */
+static void test_escape(void)
+{
+	struct world w;
+	ENT_JSON_AUTO answer = NULL;
+	world_begin(&w);
+	grant(&w.alpha, "GRANT AGGREGATE(count) ON t(k) TO ANY", NULL);
+	ENT_JSON_AUTO msg = honest(&w, ONE);
+	ENT_CLEANUP(ent_buf_deinit) struct ent_buf text = ENT_BUF(4096);
+	ENT_JSON_AUTO abort = json_pack("{s:s,s:O,s:i,s:i,s:s,s:s,s:s,s:s}", "type", "abort", "job", json_object_get(msg, "job"), "attempt", 1,
+					"time", 1, "code", "denied", "what", "a\x1b[2Jb\nc", "why", "d\x1b[1m", "next", "\x7f");
+	ENT_ASSERT(!ent_json_canonical(abort, &text, NULL));
+	ent_node_peer_message(w.mallory.k.node, "alpha", ent_buf_bytes(&text));
+	kit_ask(&w.mallory.k, "job", json_pack("{s:O}", "id", json_object_get(msg, "job")), &answer, NULL);
+	const json_t *error = json_object_get(answer, "error");
+	OK_STR(json_string_value(json_object_get(error, "what")), "a [2Jb c", "no control characters in what a peer says");
+	OK_STR(json_string_value(json_object_get(error, "why")), "d [1m", "nor in why");
+	world_end(&w);
+}
+
 int main(void)
 {
+	test_after();
+	test_escape();
 	test_bent();
 	test_stale();
 	test_filtered();
