@@ -23,7 +23,7 @@ bool __wrap_ent_sign_verify(const uint8_t public_key[ENT_SIGN_KEY_LEN], struct e
 	memcpy(head + ENT_SIGN_KEY_LEN, sig, ENT_SIGN_LEN);
 	ent_sha256(message.data, message.len, head + ENT_SIGN_KEY_LEN + ENT_SIGN_LEN);
 	ent_sha256(head, sizeof head, hash);
-	struct known *k = &all[(hash[0] | hash[1] << 8) % SLOTS];
+	struct known *k = &all[((unsigned)hash[0] | (unsigned)hash[1] << 8) % SLOTS];
 	if (!k->set || memcmp(k->hash, hash, sizeof hash) != 0) {
 		k->valid = __real_ent_sign_verify(public_key, message, sig, sig_len);
 		k->set = true;
