@@ -101,7 +101,7 @@ static int watch(struct ent_cli *cli, const char *id, json_t **ret_job, struct e
 	json_int_t seen = 0;
 	for (;;) {
 		ENT_JSON_AUTO job = NULL;
-		ENT_JSON_AUTO args = json_pack("{ss sI si}", "id", id, "seen", seen, "wait_ms", bar ? 200 : 1000);
+		ENT_JSON_AUTO args = json_pack("{ss sI si}", "id", id, "seen", seen, "wait_ms", 200);
 		if (ent_cli_interrupted() && !cancelled) {
 			ENT_JSON_AUTO which = json_pack("{ss}", "id", id);
 			ent_cli_call(cli, "cancel", which, NULL, NULL, NULL);
