@@ -384,7 +384,10 @@ static int receive_outcome(struct ent_run *r, struct ent_opened *ret, struct ent
 	if (!bytes)
 		return ent_nomem(err);
 	ENT_TRY(link->ops->recv(link, bytes, len, err));
-	return get_outcome(r->arena, ent_bytes(bytes, len), ret, err);
+	ENT_TRY(get_outcome(r->arena, ent_bytes(bytes, len), ret, err));
+	if (r->p->protects ? ret->columns == r->p->n_labels + r->p->n_aggs : ret->columns || !ret->rows)
+		return 0;
+	return ent_fail(err, ENT_EPEER, "the owner's outcome has other columns than the query");
 }
 
 /* The engine answered the whole text: its columns are the shown items, in its order. */

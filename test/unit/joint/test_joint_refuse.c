@@ -157,6 +157,52 @@ static void traffic(const char *module)
 	}
 }
 
+/* An owner that answers alone sends what it likes: rows of another width than the query's never reach the requester's result. */
+struct liar {
+	struct ent_link link;
+	uint8_t bytes[24];
+	size_t at;
+};
+
+static int liar_recv(struct ent_link *l, void *data, size_t len, struct ent_err *err)
+{
+	struct liar *x = (struct liar *)l;
+	if (len > sizeof x->bytes - x->at)
+		return ent_fail(err, ENT_EPEER, "no more bytes");
+	memcpy(data, x->bytes + x->at, len);
+	x->at += len;
+	return 0;
+}
+
+static const struct ent_link_ops liar_ops = { NULL, liar_recv, NULL, NULL };
+
+static int liar_link(void *self, const char *org, const char *name, struct ent_link **ret, struct ent_err *err)
+{
+	struct liar *x = self;
+	(void)org, (void)name, (void)err;
+	*ret = &x->link;
+	return 0;
+}
+
+static void lying_owner(const char *module)
+{
+	struct jk k = { .trio = { "alpha", "bravo", "carol" }, .requester = "alpha" };
+	struct ent_table b = { .org = "bravo", .name = "one", .columns = one_columns, .n_columns = 3, .keys = &key, .n_keys = 1, .rows_padded = 10 };
+	struct ent_err err = ENT_ERR_INIT;
+	struct ent_joint_plan *plan = NULL;
+	struct ent_joint_result result = { 0 };
+	struct liar x = { .link = { .ops = &liar_ops } };
+	struct ent_joint_env env = { .self = &x, .org = "alpha", .link = liar_link };
+	x.bytes[7] = 16; /* length, then rows and columns */
+	x.bytes[15] = 3;
+	OK_INT(jk_open(&k, module, &err), 0, "%s", err.what);
+	OK_INT(jk_table(&k, b, 2, true, good_one, &err), 0, "%s", err.what);
+	OK_INT(jk_plan(&k, k.arena, "SELECT COUNT(*) AS n, SUM(n) AS s FROM bravo.one", &plan, &err), 0, "%s", err.what);
+	OK_INT(ent_joint_run(plan, &env, &result, &err), ENT_EPEER, "three rows without columns: %s", err.what);
+	ent_joint_result_deinit(&result);
+	jk_close(&k);
+}
+
 int main(int argc, char **argv)
 {
 	if (argc < 2)
@@ -165,5 +211,6 @@ int main(int argc, char **argv)
 	planning(argv[1]);
 	open_rows(argv[1]);
 	traffic(argv[1]);
+	lying_owner(argv[1]);
 	return tap_done();
 }
