@@ -168,7 +168,7 @@ static void audit_free(struct audit *a)
 	free(a->runs);
 }
 
-void sim_audit(struct sim_node *s)
+static void audit_node(struct sim_node *s)
 {
 	ENT_CLEANUP(audit_free) struct audit a = { .s = s };
 	ENT_CLEANUP(ent_buf_deinit) struct ent_buf note = ENT_BUF(ENT_NOTE_BYTES_MAX);
@@ -182,6 +182,13 @@ void sim_audit(struct sim_node *s)
 	check_sizes(&a);
 	check_order(&a);
 	s->w->counts.entries += a.count;
+}
+
+void sim_audit(struct sim_node *s)
+{
+	uint64_t left = sim_memory_short(0);
+	audit_node(s);
+	sim_memory_short(left);
 }
 
 static void compare_runs(struct sim_world *w, const struct audit *a, const struct audit *b)

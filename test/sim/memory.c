@@ -11,7 +11,12 @@ struct ent_arena *__wrap_ent_arena_new(size_t cap_bytes);
 static uint64_t countdown; /* 0: none fails */
 static uint64_t failures;
 
-void sim_memory_short(uint64_t nth) { countdown = nth; }
+uint64_t sim_memory_short(uint64_t nth)
+{
+	uint64_t before = countdown;
+	countdown = nth;
+	return before;
+}
 
 uint64_t sim_memory_failures(void) { return failures; }
 

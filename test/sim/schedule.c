@@ -142,9 +142,19 @@ static void do_memory(struct sim_world *w, struct sim_node *s)
 
 static void do_slow(struct sim_world *w, struct sim_node *s) { s->sync_ms = s->sync_ms ? 0 : 1 + sim_draw(w, 30); }
 
-static void do_card(struct sim_world *w, struct sim_node *s) { sim_forge_card(w, other_than(w, s->index), s->index); }
+static void do_card(struct sim_world *w, struct sim_node *s)
+{
+	uint64_t left = sim_memory_short(0);
+	sim_forge_card(w, other_than(w, s->index), s->index);
+	sim_memory_short(left);
+}
 
-static void do_checkpoint(struct sim_world *w, struct sim_node *s) { sim_forge_checkpoint(w, other_than(w, s->index), s->index); }
+static void do_checkpoint(struct sim_world *w, struct sim_node *s)
+{
+	uint64_t left = sim_memory_short(0);
+	sim_forge_checkpoint(w, other_than(w, s->index), s->index);
+	sim_memory_short(left);
+}
 
 static void do_audit(struct sim_world *w, struct sim_node *s)
 {

@@ -151,8 +151,9 @@ void sim_restart_later(struct sim_node *s, uint64_t delay_ms);
 void sim_after_event(struct sim_node *s);
 
 /* ---- memory.c ---- */
-void sim_memory_short(uint64_t nth); /* the nth allocation from now on fails; 0: none */
-uint64_t sim_memory_failures(void);  /* so far */
+/* The nth allocation from now on fails; 0: none, as long as the simulator itself uses the product. Returns what was left before. */
+uint64_t sim_memory_short(uint64_t nth);
+uint64_t sim_memory_failures(void); /* so far */
 
 /* ---- net.c ---- */
 extern const struct ent_mesh_ops sim_mesh_ops;
