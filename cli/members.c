@@ -32,7 +32,7 @@ static int run_init(struct ent_cli *cli, struct ent_err *err)
 		ent_cli_json(answer);
 		return 0;
 	}
-	printf("made %s for %s\nfingerprint  %s\n", ent_buf_text(&cli->home), ent_cli_str(answer, "org"), ent_cli_str(answer, "words"));
+	printf("made a home for %s in %s\nfingerprint  %s\n", ent_cli_str(answer, "org"), ent_buf_text(&cli->home), ent_cli_str(answer, "words"));
 	fprintf(stderr, "next: entente -C %s card > %s.card, give that file to the other members, then trust theirs and serve\n",
 		ent_buf_text(&cli->home), ent_cli_str(answer, "org"));
 	return 0;

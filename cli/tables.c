@@ -5,11 +5,16 @@
 #include "cli/commands.h"
 #include "cli/print.h"
 
-static void print_may(const json_t *column)
+static void print_column(const json_t *c, const char *facts, bool with_may)
 {
-	ENT_CLEANUP(ent_buf_deinit) struct ent_buf text = ENT_BUF(4096);
-	ent_cli_text(json_object_get(column, "may"), &text);
-	printf("  %s", ent_buf_text(&text));
+	ENT_CLEANUP(ent_buf_deinit) struct ent_buf line = ENT_BUF(8192);
+	ent_buf_printf(&line, "  %-18s %-24s %-4s %-13s  ", ent_cli_str(c, "name"), ent_cli_str(c, "type"),
+		       json_is_true(json_object_get(c, "nullable")) ? "null" : "", facts);
+	if (with_may)
+		ent_cli_text(json_object_get(c, "may"), &line);
+	while (line.len && line.data[line.len - 1] == ' ')
+		line.len--;
+	printf("%.*s\n", (int)line.len, ent_buf_text(&line));
 }
 
 /* The public facts, exactly as others see them. */
@@ -25,11 +30,7 @@ static void print_table(const json_t *t, bool with_may)
 			snprintf(facts, sizeof facts, "|x| < 2^%lld", (long long)ent_cli_int(c, "bound_bits"));
 		else if (json_object_get(c, "distinct_padded"))
 			snprintf(facts, sizeof facts, "%lld texts", (long long)ent_cli_int(c, "distinct_padded"));
-		printf("  %-18s %-24s %-4s %-13s", ent_cli_str(c, "name"), ent_cli_str(c, "type"),
-		       json_is_true(json_object_get(c, "nullable")) ? "null" : "", facts);
-		if (with_may)
-			print_may(c);
-		putchar('\n');
+		print_column(c, facts, with_may);
 	}
 	json_array_foreach(json_object_get(t, "keys"), i, c)
 	{

@@ -50,6 +50,7 @@ check "Ctrl-C ends it with exit code 130" ended 130
 check "within a few seconds" [ $((SECONDS - began)) -le 5 ]
 check "and a message" grep -q '^interrupted: ' "$work/ask.out"
 for org in a b c; do check "it is cancelled at $org" until_true 10 sh -c "'$ENTENTE' -C '$work/$org' jobs | grep '$running' | grep -q cancelled"; done
+check "the same question again is answered" at c query "$long"
 check "the next question is answered" at c query "SELECT COUNT(*) AS n, SUM(f.cost) AS cost FROM a.few f JOIN b.people p ON f.person = p.person"
 
 towns="SELECT p.town, COUNT(*) AS n FROM a.few f JOIN b.people p ON f.person = p.person GROUP BY p.town ORDER BY p.town"
