@@ -42,7 +42,7 @@ for harm in flip drop replay reorder cut stall; do
 	echo "$harm" >"$work/mode"
 	rm -f "$work/out.csv"
 	begin=$SECONDS
-	timeout 60 "$ENTENTE" -C "$work/c" query "$question" --format csv -o "$work/out.csv" >/dev/null 2>"$work/query.err"
+	timeout 80 "$ENTENTE" -C "$work/c" query "$question" --format csv -o "$work/out.csv" >/dev/null 2>"$work/query.err"
 	code=$?
 	case $code in 0 | 76 | 75) line 0 "$harm: the query ended with $code after $((SECONDS - begin)) s" ;; *)
 		line 1 "$harm: the query ended with $code"
