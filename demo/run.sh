@@ -75,7 +75,7 @@ start_nodes() {
 		at "$org" trust "${others[@]}" >/dev/null 2>>"$dir/$org.log"
 	done
 	for org in "${orgs[@]}"; do
-		at "$org" serve >"$dir/$org.ready" 2>>"$dir/$org.log" &
+		"$entente" -C "$dir/$org" serve >"$dir/$org.ready" 2>>"$dir/$org.log" &
 		pids+=($!)
 	done
 	for org in "${orgs[@]}"; do
@@ -147,7 +147,7 @@ printf '%b' "$(printf '\\x%02x' $((byte ^ 1)))" | dd of="$segment" bs=1 seek="$a
 show damaged ledger verify || say "(exit code $?)"
 
 title "skywatch's ledger as a chain of blocks"
-at skywatch ledger blocks | tail -14 | cut -c1-78
+at skywatch ledger blocks | tail -14 | cut -c1-80
 
 if [ -n "$keep" ]; then
 	disown -a
