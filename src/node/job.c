@@ -124,7 +124,7 @@ struct ent_job *ent_job_new(struct ent_node *n, struct ent_bytes request, const 
 	j->rows = j->guard_public = j->guard_shares = (struct ent_buf)ENT_BUF((size_t)1 << 30);
 	j->facts_ms = ent_node_mono(n);
 	snprintf(j->format, sizeof j->format, "csv");
-	if (!j->arena || fill_job(n, j, request, salt, content, err)) {
+	if ((j->arena ? fill_job(n, j, request, salt, content, err) : ent_nomem(err))) {
 		ent_job_free(j);
 		return NULL;
 	}
