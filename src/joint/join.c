@@ -119,7 +119,8 @@ static int load_source(struct ent_run *r, size_t source, struct ent_frame *ret, 
 		ent_frame_put(ret, ENT_PART_COUNTS(s->rel), &counts);
 	}
 	ENT_TRY(load_tables(r, source, err));
-	return ent_sx_step(&r->x, s->table->org, NULL, s->rows, err, "%s.%s: own SQL, %u bit planes shared", s->table->org, s->table->name, shape.planes);
+	return ent_sx_step(&r->x, s->table->org, NULL, s->rows, err, "%s.%s: own SQL, %u bit planes shared", s->table->org, s->table->name,
+			   shape.planes);
 }
 
 int ent_joint_load(struct ent_run *r, uint16_t rel, struct ent_frame *ret, struct ent_err *err)
