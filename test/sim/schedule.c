@@ -330,6 +330,7 @@ void sim_seed(uint64_t seed, bool verbose, struct sim_outcome *ret)
 {
 	struct sim_world *w = sim_new(seed, verbose);
 	sim_memory_short(0);
+	sim_signatures_forget();
 	live(w);
 	*ret = (struct sim_outcome){ .ok = !w->failed, .trace = w->trace, .simulated_ms = w->now, .counts = w->counts };
 	if (w->failed)

@@ -14,9 +14,13 @@ struct known {
 	bool set, valid;
 };
 
+static struct known all[SLOTS];
+
+/* Every world begins without memory of another one: what is allocated, and so what fails, must follow from its seed alone. */
+void sim_signatures_forget(void) { memset(all, 0, sizeof all); }
+
 bool __wrap_ent_sign_verify(const uint8_t public_key[ENT_SIGN_KEY_LEN], struct ent_bytes message, const void *sig, size_t sig_len)
 {
-	static struct known all[SLOTS];
 	uint8_t head[ENT_SIGN_KEY_LEN + ENT_SIGN_LEN + 32], hash[32];
 	if (sig_len != ENT_SIGN_LEN)
 		return __real_ent_sign_verify(public_key, message, sig, sig_len);
@@ -43,14 +47,16 @@ int __wrap_ent_sign(const uint8_t secret[ENT_SIGN_KEY_LEN], struct ent_bytes mes
 	static struct {
 		uint8_t secret[ENT_SIGN_KEY_LEN];
 		struct ent_sign_key *key;
-	} all[SIGNERS];
+	} signers[SIGNERS];
+	uint64_t left = sim_memory_short(0);
 	unsigned at = secret[0];
-	if (!all[at].key || memcmp(all[at].secret, secret, ENT_SIGN_KEY_LEN) != 0) {
-		ent_sign_key_free(all[at].key);
-		all[at].key = ent_sign_key_new(secret);
-		memcpy(all[at].secret, secret, ENT_SIGN_KEY_LEN);
+	if (!signers[at].key || memcmp(signers[at].secret, secret, ENT_SIGN_KEY_LEN) != 0) {
+		ent_sign_key_free(signers[at].key);
+		signers[at].key = ent_sign_key_new(secret);
+		memcpy(signers[at].secret, secret, ENT_SIGN_KEY_LEN);
 	}
-	if (!all[at].key)
+	sim_memory_short(left);
+	if (!signers[at].key)
 		return ent_nomem(err);
-	return ent_sign_key_sign(all[at].key, message, ret, err);
+	return ent_sign_key_sign(signers[at].key, message, ret, err);
 }

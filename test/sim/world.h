@@ -155,6 +155,9 @@ void sim_after_event(struct sim_node *s);
 uint64_t sim_memory_short(uint64_t nth);
 uint64_t sim_memory_failures(void); /* so far */
 
+/* ---- signatures.c ---- */
+void sim_signatures_forget(void);
+
 /* ---- net.c ---- */
 extern const struct ent_mesh_ops sim_mesh_ops;
 struct sim_link *sim_link(struct sim_world *w, int a, int b);
