@@ -181,6 +181,7 @@ bool sim_node_open(struct sim_node *s)
 	s->syncs = simfs_count(s->disk, SIMFS_SYNC);
 	if (ent_node_open(&env, &s->node, &err)) {
 		s->node = NULL;
+		sim_calls_end(s, s->life); /* it had asked its witnesses before it failed */
 		drop_gate(s);
 		s->armed = false;
 		simfs_crash(s->disk);
