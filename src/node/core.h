@@ -27,6 +27,7 @@ struct ent_member {
 	uint64_t heard_ms;   /* monotonic: last message */
 	bool vouched;        /* after a restore: it witnessed nothing of ours that is missing here */
 	uint64_t wanted_ms;  /* monotonic: when we last asked for facts */
+	bool owes_news;      /* asked for facts on behalf of a question, and not heard since */
 };
 
 struct ent_waiter { /* a reply that comes later */
@@ -38,10 +39,12 @@ struct ent_waiter { /* a reply that comes later */
 	bool receipt;  /* verb result, part receipt: answered when all evidence is here */
 };
 
-struct ent_question { /* a query that waits for the end of our own earlier one, whose answer its proposal must name */
+struct ent_question { /* a query that waits for the end of our own earlier one, whose answer its proposal must name, and for the owners' news */
 	struct ent_question *next;
 	struct ent_reply *reply;
 	json_t *args;
+	bool asked; /* the members were asked for news, at asked_ms (monotonic) */
+	uint64_t asked_ms;
 };
 
 struct ent_job;

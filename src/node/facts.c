@@ -151,6 +151,6 @@ void ent_facts_receive(struct ent_node *n, struct ent_member *m, const json_t *m
 	struct ent_err err = ENT_ERR_INIT;
 	if (receive(n, m, msg, &err))
 		ent_log(n->env.log, ENT_LOG_WARN, "facts-refused", "org=%s what=\"%s\"", m->card.org, err.what);
-	else
-		ent_jobs_facts(n, m->card.org);
+	m->owes_news = false;
+	ent_jobs_facts(n, m->card.org);
 }

@@ -534,7 +534,7 @@ uint64_t ent_jobs_tick(struct ent_node *n)
 	forget_old(n, now);
 	ent_questions_next(n);
 	ent_job_pump(n);
-	return live ? now + 200 : UINT64_MAX;
+	return live || n->questions ? now + 200 : UINT64_MAX;
 }
 
 void ent_jobs_peer(struct ent_node *n, const char *org, bool up)

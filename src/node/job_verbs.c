@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #define WAIT_MS_MAX 30000
+#define NEWS_MS_MAX 2000
 
 static bool read_asked(const json_t *args, struct ent_asked *ret, struct ent_reply *reply)
 {
@@ -157,21 +158,38 @@ static bool own_question_open(const struct ent_node *n)
 	return false;
 }
 
+/* A rule that an owner wrote a moment ago counts: every member that is up is asked for its news first, and waited for a short while. */
+static bool news_heard(struct ent_node *n, struct ent_question *q)
+{
+	bool owed = false;
+	for (size_t i = 0; i < n->n_members; i++) {
+		struct ent_member *m = &n->members[i];
+		if (!q->asked && m->up) {
+			m->owes_news = true;
+			ent_facts_want(n, m);
+		}
+		owed = owed || (m->up && m->owes_news);
+	}
+	if (!q->asked)
+		q->asked_ms = ent_node_mono(n);
+	q->asked = true;
+	return !owed || ent_ms_since(ent_node_mono(n), q->asked_ms) >= NEWS_MS_MAX;
+}
+
 void ent_verb_query(struct ent_node *n, const json_t *args, struct ent_reply *reply)
 {
 	struct ent_err err = ENT_ERR_INIT;
 	struct ent_question **at = &n->questions;
-	if (!n->questions && !own_question_open(n)) {
-		ask(n, args, reply);
-		return;
-	}
 	while (*at)
 		at = &(*at)->next;
 	*at = ent_alloc(1, sizeof **at);
-	if (*at)
-		**at = (struct ent_question){ .reply = reply, .args = json_deep_copy(args) };
-	else
-		ent_nomem(&err), ent_reply_err(reply, &err);
+	if (!*at) {
+		ent_nomem(&err);
+		ent_reply_err(reply, &err);
+		return;
+	}
+	**at = (struct ent_question){ .reply = reply, .args = json_deep_copy(args) };
+	ent_questions_next(n);
 }
 
 static void question_free(struct ent_question *q)
@@ -182,7 +200,7 @@ static void question_free(struct ent_question *q)
 
 void ent_questions_next(struct ent_node *n)
 {
-	while (n->questions && !own_question_open(n)) {
+	while (n->questions && !own_question_open(n) && news_heard(n, n->questions)) {
 		struct ent_question *q = n->questions;
 		n->questions = q->next;
 		ask(n, q->args, q->reply);

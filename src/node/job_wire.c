@@ -306,6 +306,7 @@ void ent_jobs_facts(struct ent_node *n, const char *org)
 	for (struct ent_job *j = n->jobs; j; j = j->next)
 		if (j->sm.at == ENT_JOB_NEW && ent_proposal_facts_held(n, j))
 			take_up(n, j);
+	ent_questions_next(n);
 }
 
 /* ---- the others ---- */

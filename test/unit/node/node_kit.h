@@ -81,6 +81,10 @@ __attribute__((unused)) static int kit_ask(struct kit_node *k, const char *verb,
 {
 	struct kit_reply r = { .reply = { kit_done } };
 	ent_node_request(k->node, verb, args, &r.reply);
+	if (!r.done) { /* a question waits two seconds at most for the owners' news */
+		k->ms += 2001;
+		ent_node_tick(k->node);
+	}
 	json_decref(args);
 	if (err)
 		*err = r.err;
