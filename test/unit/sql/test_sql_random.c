@@ -223,7 +223,7 @@ int main(void)
 	struct engines e;
 	struct tally t = { 0 };
 	const char *seed = getenv("ENT_SEED"), *cases = getenv("ENT_CASES");
-	state = seed ? strtoull(seed, NULL, 10) : (uint64_t)time(NULL) * 1000003u + 1;
+	state = seed ? strtoull(seed, NULL, 10) : 20261121;
 	printf("# ENT_SEED=%" PRIu64 "\n", state);
 	long n = cases ? strtol(cases, NULL, 10) : 400;
 	engines_open(&e);
