@@ -207,6 +207,8 @@ static int choose_columns(struct probe_state *s, const struct ent_probe *p, cons
 		ent_schema_field(schema, i, &f);
 		if (is_hidden(p, f.name))
 			continue;
+		if (!f.unsupported[0] && !ent_type_is_joint(f.type))
+			snprintf(f.unsupported, sizeof f.unsupported, "no joint query knows its type");
 		if (f.unsupported[0]) {
 			skipped[facts->n_skipped++] = ent_arena_printf(s->arena, "%s: %s", f.name, f.unsupported);
 			continue;

@@ -66,10 +66,13 @@ static size_t vector_width(struct ent_type t)
 	case ENT_T_DOUBLE:
 	case ENT_T_TIMESTAMP:
 	case ENT_T_TIMESTAMPTZ:
+	case ENT_T_UINT64:
+	case ENT_T_TIME:
 		return 8;
 	case ENT_T_DECIMAL:
 		return t.precision <= 4 ? 2 : t.precision <= 9 ? 4 : t.precision <= 18 ? 8 : 16;
 	case ENT_T_TEXT:
+	case ENT_T_BINARY:
 	case ENT_T_COUNT:
 		break;
 	}
@@ -159,7 +162,8 @@ static int chunk_new(const struct ArrowSchema *schema, duckdb_data_chunk *ret, s
 		[ENT_T_BOOL] = DUCKDB_TYPE_BOOLEAN, [ENT_T_INT16] = DUCKDB_TYPE_SMALLINT,      [ENT_T_INT32] = DUCKDB_TYPE_INTEGER,
 		[ENT_T_INT64] = DUCKDB_TYPE_BIGINT, [ENT_T_REAL] = DUCKDB_TYPE_FLOAT,          [ENT_T_DOUBLE] = DUCKDB_TYPE_DOUBLE,
 		[ENT_T_DATE] = DUCKDB_TYPE_DATE,    [ENT_T_TIMESTAMP] = DUCKDB_TYPE_TIMESTAMP, [ENT_T_TIMESTAMPTZ] = DUCKDB_TYPE_TIMESTAMP_TZ,
-		[ENT_T_TEXT] = DUCKDB_TYPE_VARCHAR
+		[ENT_T_TEXT] = DUCKDB_TYPE_VARCHAR, [ENT_T_UINT64] = DUCKDB_TYPE_UBIGINT,      [ENT_T_TIME] = DUCKDB_TYPE_TIME,
+		[ENT_T_BINARY] = DUCKDB_TYPE_BLOB
 	};
 	if (!types)
 		return ent_nomem(err);

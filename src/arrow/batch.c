@@ -29,7 +29,10 @@ static const struct {
 	{ "tsm:UTC", 8, false, 1000 },
 	{ "tss:", 8, false, 1000000 },
 	{ "tss:UTC", 8, false, 1000000 },
+	{ "L", 8, true, 1 },
+	{ "ttu", 8, false, 1 },
 	{ "u", 4, false, 1 },
+	{ "z", 4, false, 1 },
 	{ "U", 8, false, 1 },
 };
 
@@ -96,6 +99,8 @@ int64_t ent_view_int(const struct ent_view *v, size_t row)
 ent_i128 ent_view_wide(const struct ent_view *v, size_t row)
 {
 	ent_i128 wide = 0;
+	if (v->type.id == ENT_T_UINT64)
+		return (ent_i128)(uint64_t)ent_view_int(v, row);
 	if (v->width != 16)
 		return ent_view_int(v, row);
 	if (!ent_view_null(v, row))
@@ -148,6 +153,8 @@ static int text_check(const struct ent_view *v, const char *name, struct ent_err
 	}
 	if (!v->values && before > 0)
 		return bad(name, "has no text buffer", err);
+	if (v->type.id == ENT_T_BINARY)
+		return 0;
 #ifndef ENT_MUTANT_ARROW_UTF8
 	for (size_t r = 0; r < v->rows; r++) {
 		struct ent_bytes text = ent_view_text(v, r);
@@ -174,28 +181,39 @@ static int decimal_check(const struct ent_view *v, const char *name, struct ent_
 }
 
 /* Infinities (the ends of the range) have no joint meaning; coarser timestamps must fit microseconds. */
-static int time_check(const struct ent_view *v, const char *name, struct ent_err *err)
+static int time_check(const struct ent_view *v, bool copying, const char *name, struct ent_err *err)
 {
+	bool infinite = copying && v->multiply == 1;
 	int64_t end = v->width == 4 ? INT32_MAX : INT64_MAX / v->multiply;
 	for (size_t r = 0; r < v->rows; r++) {
 		if (ent_view_null(v, r))
 			continue;
 		int64_t raw = load_narrow(v, v->values + (v->offset + r) * v->width);
-		if (raw >= end || raw <= -end)
+		if (!infinite && (raw >= end || raw <= -end))
 			return bad(name, "has an infinite or too distant date or time", err);
 	}
 	return 0;
 }
 
-static int values_check(const struct ent_view *v, const char *name, struct ent_err *err)
+static int clock_check(const struct ent_view *v, const char *name, struct ent_err *err)
+{
+	for (size_t r = 0; r < v->rows; r++)
+		if (ent_view_int(v, r) < 0 || ent_view_int(v, r) > 86400000000)
+			return bad(name, "has a time of day outside 00:00 to 24:00", err);
+	return 0;
+}
+
+static int values_check(const struct ent_view *v, bool copying, const char *name, struct ent_err *err)
 {
 	if (!v->rows)
 		return 0;
-	if (v->type.id == ENT_T_TEXT)
+	if (ent_type_is_bytes(v->type))
 		return text_check(v, name, err);
 	if (v->type.id == ENT_T_DECIMAL)
 		return decimal_check(v, name, err);
-	return ent_type_is_time(v->type) ? time_check(v, name, err) : 0;
+	if (v->type.id == ENT_T_TIME)
+		return clock_check(v, name, err);
+	return ent_type_is_time(v->type) ? time_check(v, copying, name, err) : 0;
 }
 
 /* Shape of one child array against the rows the parent promises. */
@@ -214,17 +232,20 @@ static int shape_check(const struct ArrowArray *parent, const struct ArrowArray 
 	return 0;
 }
 
-static int column_open(const struct ArrowSchema *schema, const struct ArrowArray *array, size_t i, struct ent_view *v, struct ent_err *err)
+static int column_open(const struct ArrowSchema *schema, const struct ArrowArray *array, size_t i, bool copying, struct ent_view *v,
+		       struct ent_err *err)
 {
 	struct ent_field_info f;
 	ent_schema_field(schema, i, &f);
-	if (f.unsupported[0])
+	if (copying ? !f.copied : f.unsupported[0])
 		return ent_fail(err, ENT_EUNSUPPORTED, "column %s cannot be read: %s", f.name, f.unsupported);
+	if (!copying && f.type.id > ENT_T_TEXT)
+		return ent_fail(err, ENT_EUNSUPPORTED, "column %s has a type that only copies know", f.name);
 	const struct ArrowArray *a = array->children[i];
 	v->type = f.type;
 	if (!layout_find(schema->children[i]->format, v))
 		return ent_fail(err, ENT_EUNSUPPORTED, "column %s has Arrow format %.40s", f.name, schema->children[i]->format);
-	bool text = f.type.id == ENT_T_TEXT;
+	bool text = ent_type_is_bytes(f.type);
 	ENT_TRY(shape_check(array, a, text, f.name, err));
 	v->rows = (size_t)array->length;
 	v->offset = (size_t)(a->offset + array->offset);
@@ -238,7 +259,7 @@ static int column_open(const struct ArrowSchema *schema, const struct ArrowArray
 		return bad(f.name, "has a wrong NULL count", err);
 	if (v->nulls && !f.nullable)
 		return bad(f.name, "has NULLs though it is declared without", err);
-	return values_check(v, f.name, err);
+	return values_check(v, copying, f.name, err);
 }
 
 void ent_batch_close(struct ent_batch *b)
@@ -260,7 +281,7 @@ static int top_check(const struct ArrowSchema *schema, const struct ArrowArray *
 	return 0;
 }
 
-int ent_batch_open(const struct ArrowSchema *schema, const struct ArrowArray *array, struct ent_batch *ret, struct ent_err *err)
+static int batch_open(const struct ArrowSchema *schema, const struct ArrowArray *array, bool copying, struct ent_batch *ret, struct ent_err *err)
 {
 	ENT_TRY(ent_schema_check(schema, err));
 	ENT_TRY(top_check(schema, array, err));
@@ -269,8 +290,18 @@ int ent_batch_open(const struct ArrowSchema *schema, const struct ArrowArray *ar
 	if (!b.columns)
 		return ent_nomem(err);
 	for (size_t i = 0; i < b.n_columns; i++)
-		ENT_TRY(column_open(schema, array, i, &b.columns[i], err));
+		ENT_TRY(column_open(schema, array, i, copying, &b.columns[i], err));
 	*ret = b;
 	b.columns = NULL;
 	return 0;
+}
+
+int ent_batch_open(const struct ArrowSchema *schema, const struct ArrowArray *array, struct ent_batch *ret, struct ent_err *err)
+{
+	return batch_open(schema, array, false, ret, err);
+}
+
+int ent_batch_open_copy(const struct ArrowSchema *schema, const struct ArrowArray *array, struct ent_batch *ret, struct ent_err *err)
+{
+	return batch_open(schema, array, true, ret, err);
 }

@@ -42,7 +42,7 @@ static int column_init(struct column *c, const struct ArrowSchema *schema, size_
 	struct ent_field_info f;
 	char format[ENT_TYPE_TEXT_MAX];
 	ent_schema_field(schema, i, &f);
-	if (f.unsupported[0])
+	if (!f.copied)
 		return ent_fail(err, ENT_EUNSUPPORTED, "column %s cannot be built: %s", f.name, f.unsupported);
 	ent_type_format(f.type, format);
 	if (strcmp(format, schema->children[i]->format) != 0)
@@ -91,9 +91,12 @@ static size_t type_width(struct ent_type t)
 	case ENT_T_DOUBLE:
 	case ENT_T_TIMESTAMP:
 	case ENT_T_TIMESTAMPTZ:
+	case ENT_T_UINT64:
+	case ENT_T_TIME:
 		return 8;
 	case ENT_T_BOOL:
 	case ENT_T_TEXT:
+	case ENT_T_BINARY:
 	case ENT_T_COUNT:
 		break;
 	}
@@ -111,7 +114,7 @@ static void bit_put(struct ent_buf *b, size_t at, bool set)
 /* Ends one value: its validity, its text offset, the byte count. */
 static int value_end(struct ent_builder *b, struct column *c, size_t bytes, bool valid, struct ent_err *err)
 {
-	if (c->type.id == ENT_T_TEXT) {
+	if (ent_type_is_bytes(c->type)) {
 		if (!c->rows)
 			ent_buf_space(&c->offsets, 4);
 		uint32_t end = (uint32_t)c->values.len;
@@ -161,6 +164,10 @@ static ent_i128 power10(unsigned n)
 int ent_builder_wide(struct ent_builder *b, size_t col, ent_i128 v, struct ent_err *err)
 {
 	struct column *c = &b->columns[col];
+	if (c->type.id == ENT_T_UINT64) {
+		uint64_t u = (uint64_t)v;
+		return v < 0 || v > UINT64_MAX ? misfit(c, err) : value_end_fixed(b, c, &u, sizeof u, err);
+	}
 	if (c->type.id != ENT_T_DECIMAL) {
 		if (v < INT64_MIN || v > INT64_MAX)
 			return misfit(c, err);
@@ -176,7 +183,7 @@ int ent_builder_int(struct ent_builder *b, size_t col, int64_t v, struct ent_err
 {
 	struct column *c = &b->columns[col];
 	size_t width = type_width(c->type);
-	if (c->type.id == ENT_T_DECIMAL)
+	if (c->type.id == ENT_T_DECIMAL || c->type.id == ENT_T_UINT64)
 		return ent_builder_wide(b, col, v, err);
 	if (c->type.id == ENT_T_BOOL) {
 		if (v != 0 && v != 1)
@@ -185,6 +192,8 @@ int ent_builder_int(struct ent_builder *b, size_t col, int64_t v, struct ent_err
 		return value_end(b, c, 1, true, err);
 	}
 	if (ent_type_is_float(c->type) || !width)
+		return misfit(c, err);
+	if (c->type.id == ENT_T_TIME && (v < 0 || v > 86400000000))
 		return misfit(c, err);
 	if ((width == 2 && v != (int16_t)v) || (width == 4 && v != (int32_t)v))
 		return misfit(c, err);
@@ -205,11 +214,10 @@ int ent_builder_real(struct ent_builder *b, size_t col, double v, struct ent_err
 int ent_builder_text(struct ent_builder *b, size_t col, struct ent_bytes v, struct ent_err *err)
 {
 	struct column *c = &b->columns[col];
-	if (c->type.id != ENT_T_TEXT || !ent_utf8_valid(v) || (v.len && memchr(v.data, 0, v.len)))
+	if (!ent_type_is_bytes(c->type) || (c->type.id == ENT_T_TEXT && (!ent_utf8_valid(v) || (v.len && memchr(v.data, 0, v.len)))))
 		return misfit(c, err);
 	if (v.len > b->bytes_max)
-		return ent_fail(err, ENT_ENOMEM, "row %zu of column %s has %zu bytes of text, the cap is %zu", c->rows + 1, c->name, v.len,
-				b->bytes_max);
+		return ent_fail(err, ENT_ENOMEM, "row %zu of column %s has %zu bytes, the cap is %zu", c->rows + 1, c->name, v.len, b->bytes_max);
 	ent_buf_put(&c->values, v.data, v.len);
 	return value_end(b, c, v.len + 4, true, err);
 }
@@ -274,7 +282,7 @@ static void owned_take(struct owned *o, int slot, struct ent_buf *from)
 
 static int column_finish(struct column *c, struct ArrowArray *ret, struct ent_err *err)
 {
-	bool text = c->type.id == ENT_T_TEXT;
+	bool text = ent_type_is_bytes(c->type);
 	if (text && !c->rows)
 		ent_buf_space(&c->offsets, 4);
 	if (!c->values.data)

@@ -5,14 +5,14 @@
 
 struct ent_builder;
 
-/* schema [borrow] only during the call; every column needs a joint type in its own format. bytes_max caps one batch (0: ENT_BATCH_BYTES_HARD). */
+/* schema [borrow] only during the call; every column needs a type in its own format. bytes_max caps one batch (0: ENT_BATCH_BYTES_HARD). */
 int ent_builder_new(const struct ArrowSchema *schema, size_t bytes_max, struct ent_builder **ret, struct ent_err *err);
 void ent_builder_free(struct ent_builder *b); /* NULL is fine */
 static inline void ent_builder_freep(struct ent_builder **b) { ent_builder_free(*b); }
 
 /* Each appends one value to column col. ENT_EDATA when the value does not fit the column's type, ENT_ENOMEM over the cap.
- * int: booleans 0/1, integers, dates (days), timestamps (microseconds), decimals (scaled). wide: the same for 128 bits. real: REAL and DOUBLE;
- * REAL refuses what it cannot hold exactly. text: UTF-8 without NUL. */
+ * int: booleans 0/1, integers, dates (days), timestamps and times (microseconds), decimals (scaled). wide: the same for 128 bits, and UINT64 whole.
+ * real: REAL and DOUBLE; REAL refuses what it cannot hold exactly. text: UTF-8 without NUL; any bytes for BINARY. */
 int ent_builder_null(struct ent_builder *b, size_t col, struct ent_err *err);
 int ent_builder_int(struct ent_builder *b, size_t col, int64_t value, struct ent_err *err);
 int ent_builder_wide(struct ent_builder *b, size_t col, ent_i128 value, struct ent_err *err);

@@ -3,10 +3,10 @@
 
 #include <math.h>
 
-static const char letters[ENT_T_COUNT + 1] = "bsildfgDtzu";
+static const char letters[ENT_T_COUNT + 1] = "bsildfgDtzuLTB";
 
-/* enum order: BOOL INT16 INT32 INT64 DECIMAL REAL DOUBLE DATE TIMESTAMP TIMESTAMPTZ TEXT */
-_Static_assert(ENT_T_COUNT == 11 && ENT_T_DECIMAL == 4 && ENT_T_TEXT == 10, "one letter per type");
+/* enum order: BOOL INT16 INT32 INT64 DECIMAL REAL DOUBLE DATE TIMESTAMP TIMESTAMPTZ TEXT UINT64 TIME BINARY */
+_Static_assert(ENT_T_COUNT == 14 && ENT_T_DECIMAL == 4 && ENT_T_TEXT == 10, "one letter per type");
 
 int ent_rows_put_schema(const struct ArrowSchema *schema, struct ent_buf *out, struct ent_err *err)
 {
@@ -15,7 +15,7 @@ int ent_rows_put_schema(const struct ArrowSchema *schema, struct ent_buf *out, s
 	for (size_t i = 0; i < (size_t)schema->n_children; i++) {
 		struct ent_field_info f;
 		ent_schema_field(schema, i, &f);
-		if (f.unsupported[0])
+		if (!f.copied)
 			return ent_fail(err, ENT_EUNSUPPORTED, "column %s has no canonical form: %s", f.name, f.unsupported);
 		size_t len = strlen(f.name);
 		ent_buf_be16(out, (uint16_t)len);
@@ -37,7 +37,7 @@ static void put_real(double d, struct ent_buf *out)
 
 static void put_value(const struct ent_view *v, size_t row, struct ent_buf *out)
 {
-	if (v->type.id == ENT_T_TEXT) {
+	if (ent_type_is_bytes(v->type)) {
 		struct ent_bytes text = ent_view_text(v, row);
 		ent_buf_be32(out, (uint32_t)text.len);
 		ent_buf_put(out, text.data, text.len);

@@ -93,7 +93,7 @@ static int field_init(struct ArrowSchema *s, const struct ent_field *f, struct e
 	ENT_CLEANUP(ent_buf_deinit) struct ent_buf meta = ENT_BUF(META_ENCODED_MAX);
 	const char *const pairs[][2] = { { ENT_META_NATIVE, f->native }, { ENT_META_UNSUPPORTED, f->unsupported } };
 	meta_encode(&meta, pairs, 2);
-	if (!f->unsupported)
+	if (!f->unsupported || f->copied)
 		ent_type_format(f->type, format);
 	ENT_TRY(node_init(s, f->format && !f->unsupported ? f->format : format, f->name, &meta, 0, err));
 	s->flags = f->nullable ? ARROW_FLAG_NULLABLE : 0;
@@ -226,9 +226,8 @@ void ent_schema_field(const struct ArrowSchema *schema, size_t i, struct ent_fie
 	const struct ArrowSchema *f = schema->children[i];
 	*ret = (struct ent_field_info){ .name = f->name, .nullable = (f->flags & ARROW_FLAG_NULLABLE) != 0 };
 	(void)ent_metadata_get(f->metadata, ENT_META_NATIVE, ret->native, sizeof ret->native);
-	if (ent_metadata_get(f->metadata, ENT_META_UNSUPPORTED, ret->unsupported, sizeof ret->unsupported))
-		return;
-	if (f->dictionary || f->n_children || !strcmp(f->format, "vu") || !ent_type_by_format(f->format, &ret->type))
+	ret->copied = !f->dictionary && !f->n_children && strcmp(f->format, "vu") != 0 && ent_type_by_format(f->format, &ret->type);
+	if (!ent_metadata_get(f->metadata, ENT_META_UNSUPPORTED, ret->unsupported, sizeof ret->unsupported) && !ret->copied)
 		snprintf(ret->unsupported, sizeof ret->unsupported, "no joint type for Arrow format %.40s", f->format);
 }
 

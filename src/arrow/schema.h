@@ -17,7 +17,8 @@ struct ent_field { /* texts are borrowed while the schema is built */
 	struct ent_type type;
 	bool nullable;
 	const char *native;      /* may be NULL */
-	const char *unsupported; /* not NULL: type is ignored */
+	const char *unsupported; /* not NULL: no joint query may use it; type is ignored unless copied */
+	bool copied;             /* with unsupported: copies read it, in type */
 	const char *format;      /* a wider Arrow format of type; NULL: its own */
 };
 
@@ -33,10 +34,11 @@ struct ent_field_info {
 	struct ent_type type;
 	bool nullable;
 	char native[160];
-	char unsupported[200]; /* "" when type holds */
+	char unsupported[200]; /* "" when a joint query may use it */
+	bool copied;           /* copies may read it: type holds, unsupported or not */
 };
 
-/* Column i of a checked schema. A format without joint type is reported in unsupported, never an error. */
+/* Column i of a checked schema. A format or type without joint meaning is reported in unsupported, never an error. */
 void ent_schema_field(const struct ArrowSchema *schema, size_t i, struct ent_field_info *ret);
 /* -1 when there is none; bytewise, the first of equals. */
 int ent_schema_find(const struct ArrowSchema *schema, const char *name);

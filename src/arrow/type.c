@@ -17,6 +17,9 @@ static const struct {
 	{ ENT_T_TIMESTAMP, "timestamp without time zone", "tsu:" },
 	{ ENT_T_TIMESTAMPTZ, "timestamp with time zone", "tsu:UTC" },
 	{ ENT_T_TEXT, "text", "u" },
+	{ ENT_T_UINT64, "unsigned bigint", "L" },
+	{ ENT_T_TIME, "time", "ttu" },
+	{ ENT_T_BINARY, "binary", "z" },
 };
 
 static const struct {

@@ -1,5 +1,5 @@
 /* The types a joint query knows, one meaning everywhere (engine.md: PostgreSQL 15, text by bytes, timestamps in UTC microseconds),
- * and their Arrow formats. */
+ * and their Arrow formats; behind them the types that only copies know. */
 #ifndef ENT_ARROW_TYPE_H
 #define ENT_ARROW_TYPE_H
 #include "base/bytes.h"
@@ -16,6 +16,9 @@ enum ent_type_id {
 	ENT_T_TIMESTAMP,   /* "tsu:" microseconds, no zone */
 	ENT_T_TIMESTAMPTZ, /* "tsu:UTC" */
 	ENT_T_TEXT,        /* "u" */
+	ENT_T_UINT64,      /* "L"; from here on: copies only */
+	ENT_T_TIME,        /* "ttu" microseconds of the day, 0 to 24:00:00 */
+	ENT_T_BINARY,      /* "z" */
 	ENT_T_COUNT
 };
 
@@ -28,6 +31,9 @@ static inline bool ent_type_is_int(struct ent_type t) { return t.id >= ENT_T_INT
 static inline bool ent_type_is_number(struct ent_type t) { return t.id >= ENT_T_INT16 && t.id <= ENT_T_DOUBLE; }
 static inline bool ent_type_is_float(struct ent_type t) { return t.id == ENT_T_REAL || t.id == ENT_T_DOUBLE; }
 static inline bool ent_type_is_time(struct ent_type t) { return t.id >= ENT_T_DATE && t.id <= ENT_T_TIMESTAMPTZ; }
+/* A joint query may use columns of this type. */
+static inline bool ent_type_is_joint(struct ent_type t) { return t.id <= ENT_T_TEXT && (t.id != ENT_T_DECIMAL || t.precision <= 18); }
+static inline bool ent_type_is_bytes(struct ent_type t) { return t.id == ENT_T_TEXT || t.id == ENT_T_BINARY; }
 static inline bool ent_type_eq(struct ent_type a, struct ent_type b)
 {
 	return a.id == b.id && (a.id != ENT_T_DECIMAL || (a.precision == b.precision && a.scale == b.scale));

@@ -74,8 +74,15 @@ size_t ent_real_text(double v, bool is_float, char out[ENT_VALUE_TEXT_MAX])
 	return printed(n);
 }
 
+static size_t infinity_text(bool positive, char out[ENT_VALUE_TEXT_MAX])
+{
+	return printed(snprintf(out, ENT_VALUE_TEXT_MAX, "%s", positive ? "infinity" : "-infinity"));
+}
+
 size_t ent_date_text(int32_t days, char out[ENT_VALUE_TEXT_MAX])
 {
+	if (days == INT32_MAX || days == INT32_MIN)
+		return infinity_text(days > 0, out);
 	struct civil c = civil_of(days);
 	bool bc = c.year <= 0;
 	return printed(
@@ -95,6 +102,8 @@ static void fraction_text(int us, char out[16])
 size_t ent_timestamp_text(int64_t us, bool with_zone, char out[ENT_VALUE_TEXT_MAX])
 {
 	char fraction[16];
+	if (us == INT64_MAX || us == INT64_MIN)
+		return infinity_text(us > 0, out);
 	int64_t days = floor_div(us, DAY_US), rest = us - days * DAY_US;
 	int seconds = (int)(rest / 1000000);
 	struct civil c = civil_of(days);
@@ -102,6 +111,25 @@ size_t ent_timestamp_text(int64_t us, bool with_zone, char out[ENT_VALUE_TEXT_MA
 	fraction_text((int)(rest % 1000000), fraction);
 	return printed(snprintf(out, ENT_VALUE_TEXT_MAX, "%04lld-%02d-%02d %02d:%02d:%02d%s%s%s", (long long)(bc ? 1 - c.year : c.year), c.month,
 				c.day, seconds / 3600, seconds / 60 % 60, seconds % 60, fraction, with_zone ? "+00" : "", bc ? " BC" : ""));
+}
+
+size_t ent_clock_text(int64_t us, char out[ENT_VALUE_TEXT_MAX])
+{
+	char fraction[16];
+	int seconds = (int)(us / 1000000);
+	fraction_text((int)(us % 1000000), fraction);
+	return printed(snprintf(out, ENT_VALUE_TEXT_MAX, "%02d:%02d:%02d%s", seconds / 3600, seconds / 60 % 60, seconds % 60, fraction));
+}
+
+/* PostgreSQL's spelling of bytes: \x00ff */
+static void hex_put(struct ent_bytes bytes, struct ent_buf *out)
+{
+	static const char digits[] = "0123456789abcdef";
+	ent_buf_str(out, "\\x");
+	for (size_t i = 0; i < bytes.len; i++) {
+		ent_buf_u8(out, (uint8_t)digits[bytes.data[i] >> 4]);
+		ent_buf_u8(out, (uint8_t)digits[bytes.data[i] & 15]);
+	}
 }
 
 void ent_value_put(const struct ent_view *v, size_t row, struct ent_buf *out)
@@ -116,6 +144,9 @@ void ent_value_put(const struct ent_view *v, size_t row, struct ent_buf *out)
 		ent_buf_put(out, t.data, t.len);
 		return;
 	}
+	case ENT_T_BINARY:
+		hex_put(ent_view_text(v, row), out);
+		return;
 	case ENT_T_BOOL:
 		ent_buf_str(out, ent_view_int(v, row) ? "true" : "false");
 		return;
@@ -123,6 +154,12 @@ void ent_value_put(const struct ent_view *v, size_t row, struct ent_buf *out)
 	case ENT_T_INT32:
 	case ENT_T_INT64:
 		len = ent_int_text(ent_view_int(v, row), text);
+		break;
+	case ENT_T_UINT64:
+		len = printed(snprintf(text, sizeof text, "%llu", (unsigned long long)ent_view_int(v, row)));
+		break;
+	case ENT_T_TIME:
+		len = ent_clock_text(ent_view_int(v, row), text);
 		break;
 	case ENT_T_DECIMAL:
 		len = ent_decimal_text(ent_view_wide(v, row), v->type.scale, text);
@@ -208,7 +245,7 @@ bool ent_date_parse(struct ent_bytes text, int32_t *ret_days)
 	struct civil c;
 	int64_t days;
 	bool bc = bc_take(&r);
-	if (!civil_read(&r, &c) || r.at != r.end || !civil_finish(c, bc, &days) || days != (int32_t)days)
+	if (!civil_read(&r, &c) || r.at != r.end || !civil_finish(c, bc, &days) || days <= INT32_MIN || days >= INT32_MAX)
 		return false;
 	*ret_days = (int32_t)days;
 	return true;
@@ -263,7 +300,20 @@ bool ent_timestamp_parse(struct ent_bytes text, bool with_zone, int64_t *ret_us)
 		return false;
 	if (with_zone && !zone_read(&r, &zone))
 		return false;
-	if (r.at != r.end || __builtin_mul_overflow(days, DAY_US, &us) || __builtin_add_overflow(us, clock - zone, &us))
+	if (r.at != r.end || __builtin_mul_overflow(days, DAY_US, &us) || __builtin_add_overflow(us, clock - zone, &us) || us == INT64_MIN ||
+	    us == INT64_MAX)
+		return false;
+	*ret_us = us;
+	return true;
+}
+
+bool ent_clock_parse(struct ent_bytes text, int64_t *ret_us)
+{
+	struct ent_reader r = ent_reader(text);
+	int64_t us;
+	if (ent_bytes_eq(text, ent_bytes_str("24:00:00")))
+		us = DAY_US;
+	else if (!clock_read(&r, &us) || r.at != r.end)
 		return false;
 	*ret_us = us;
 	return true;

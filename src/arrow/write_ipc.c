@@ -5,7 +5,17 @@
 #define CONTINUATION 0xffffffffu
 #define VERSION_5 4
 enum header { HEADER_SCHEMA = 1, HEADER_BATCH = 3 };
-enum ipc_type { IPC_INT = 2, IPC_FLOAT = 3, IPC_UTF8 = 5, IPC_BOOL = 6, IPC_DECIMAL = 7, IPC_DATE = 8, IPC_TIMESTAMP = 10 };
+enum ipc_type {
+	IPC_INT = 2,
+	IPC_FLOAT = 3,
+	IPC_BINARY = 4,
+	IPC_UTF8 = 5,
+	IPC_BOOL = 6,
+	IPC_DECIMAL = 7,
+	IPC_DATE = 8,
+	IPC_TIME = 9,
+	IPC_TIMESTAMP = 10
+};
 
 struct slot { /* one field of a table, by id; size 0: absent */
 	uint8_t size;
@@ -104,6 +114,9 @@ static enum ipc_type type_put(struct ent_buf *b, struct ent_type t, size_t from)
 		[ENT_T_TIMESTAMP] = { IPC_TIMESTAMP, 1, { { 2, 2, 0 } } },
 		[ENT_T_TIMESTAMPTZ] = { IPC_TIMESTAMP, 2, { { 2, 2, 0 }, { 4, 0, 0 } } },
 		[ENT_T_TEXT] = { IPC_UTF8, 0, { { 0 } } },
+		[ENT_T_UINT64] = { IPC_INT, 2, { { 4, 64, 0 }, { 1, 0, 0 } } },
+		[ENT_T_TIME] = { IPC_TIME, 2, { { 2, 2, 0 }, { 4, 64, 0 } } },
+		[ENT_T_BINARY] = { IPC_BINARY, 0, { { 0 } } },
 	};
 	struct slot slots[2];
 	memcpy(slots, types[t.id].slots, sizeof slots);
@@ -255,7 +268,7 @@ static void column_put(struct body *b, const struct ent_view *v)
 		buffer_end(b, b->bytes.len);
 	if (v->type.id == ENT_T_BOOL) {
 		bits_put(b, v, false);
-	} else if (v->type.id == ENT_T_TEXT) {
+	} else if (ent_type_is_bytes(v->type)) {
 		text_put(b, v);
 	} else {
 		size_t from = b->bytes.len;

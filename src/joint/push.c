@@ -172,6 +172,9 @@ static unsigned type_bits(struct ent_type t)
 	case ENT_T_TIMESTAMP:
 	case ENT_T_TIMESTAMPTZ:
 	case ENT_T_TEXT:
+	case ENT_T_UINT64:
+	case ENT_T_TIME:
+	case ENT_T_BINARY:
 	case ENT_T_COUNT:
 		break;
 	}

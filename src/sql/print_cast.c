@@ -119,6 +119,9 @@ static const char *value_text(struct ent_arena *a, const struct ent_expr *v)
 	case ENT_T_TIMESTAMPTZ:
 		return time_text(a, v->value, "+00");
 	case ENT_T_TEXT:
+	case ENT_T_UINT64:
+	case ENT_T_TIME:
+	case ENT_T_BINARY:
 	case ENT_T_COUNT:
 		break;
 	}

@@ -16,7 +16,7 @@ static void round_trip(struct ent_type t)
 int main(void)
 {
 	static const char *const bad[] = { "",          "d:",   "d:5",  "d:0,0",           "d:39,1", "d:5,6", "d:05,1",
-					   "d:5,1,128", "d:5,", "tsn:", "tsu:Europe/Rome", "i2",     "z" };
+					   "d:5,1,128", "d:5,", "tsn:", "tsu:Europe/Rome", "i2",     "w:16" };
 	static const char *const bad_names[] = { "",           "decimal",     "decimal(",     "decimal()",
 						 "decimal(5)", "decimal(5,)", "decimal(5,6)", "decimal(5,1) ",
 						 "int",        "decimal(,)" };
