@@ -166,13 +166,14 @@ static double bare(bool tls)
 	return took;
 }
 
-static void on_event(void *arg, enum ent_mesh_event event, const char *org, const char *text, struct ent_bytes bytes)
+static int on_event(void *arg, enum ent_mesh_event event, const char *org, const char *text, struct ent_bytes bytes)
 {
 	(void)arg;
 	(void)event;
 	(void)org;
 	(void)text;
 	(void)bytes;
+	return 0;
 }
 
 static const char *const orgs[PARTIES] = { "alpha", "bravo", "charlie" };

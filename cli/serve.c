@@ -18,11 +18,14 @@
 #include "os/disk.h"
 #include "os/system.h"
 
+#define PINS_MAX 64 /* members a node can have */
+
 struct server {
 	struct ent_mesh mesh_face; /* stands for the mesh, which needs the node's keys before it can start */
 	struct ent_mesh *mesh;
-	struct ent_mesh_pin *pins;
+	struct ent_mesh_pin pins[PINS_MAX];
 	size_t n_pins;
+	bool pins_due; /* memory was short when they changed */
 	struct ent_log_sink log;
 	pthread_mutex_t log_lock;
 	FILE *log_file; /* HOME/serve.log */
@@ -104,24 +107,22 @@ static const struct ent_mesh_ops face_ops = { face_send, face_up, face_job_link,
 static void apply_pins(struct server *s)
 {
 	struct ent_err err = ENT_ERR_INIT;
-	if (s->mesh && ent_tls_mesh_pins(s->mesh, s->pins, s->n_pins, &err))
+	s->pins_due = s->mesh && ent_tls_mesh_pins(s->mesh, s->pins, s->n_pins, &err);
+	if (s->pins_due)
 		ent_log(&s->log, ENT_LOG_ERROR, "pins", "what=\"%s\"", err.what);
 }
 
 static void on_pins(void *self, const struct ent_pin *pins, size_t n)
 {
 	struct server *s = self;
-	struct ent_mesh_pin *copy = ent_alloc(n + 1, sizeof *copy);
-	if (!copy)
-		return;
+	ENT_ASSERT(n <= PINS_MAX);
 	for (size_t i = 0; i < n; i++) {
-		copy[i] = (struct ent_mesh_pin){ 0 };
-		memcpy(copy[i].org, pins[i].org, sizeof copy[i].org);
-		memcpy(copy[i].tls_key, pins[i].tls_pub, sizeof copy[i].tls_key);
-		snprintf(copy[i].address, sizeof copy[i].address, "%s", pins[i].address);
+		struct ent_mesh_pin *p = &s->pins[i];
+		*p = (struct ent_mesh_pin){ 0 };
+		memcpy(p->org, pins[i].org, sizeof p->org);
+		memcpy(p->tls_key, pins[i].tls_pub, sizeof p->tls_key);
+		snprintf(p->address, sizeof p->address, "%s", pins[i].address);
 	}
-	free(s->pins);
-	s->pins = copy;
 	s->n_pins = n;
 	apply_pins(s);
 }
@@ -146,22 +147,26 @@ static void mesh_tell(void *arg)
 		ent_node_peer_message(node, m->org, ent_bytes(m->bytes, m->len));
 	else if (node)
 		ent_node_peer_refused(node, m->org, m->text);
+	if (m->event == ENT_MESH_MESSAGE)
+		ent_tls_mesh_taken(m->server->mesh, m->org, m->len);
 	free(m);
 }
 
-static void on_mesh(void *arg, enum ent_mesh_event event, const char *org, const char *text, struct ent_bytes bytes)
+static int on_mesh(void *arg, enum ent_mesh_event event, const char *org, const char *text, struct ent_bytes bytes)
 {
 	struct server *s = arg;
 	struct mesh_note *m = malloc(sizeof *m + bytes.len);
 	if (!m)
-		return;
+		return ENT_ENOMEM;
 	*m = (struct mesh_note){ .server = s, .event = event, .len = bytes.len };
 	snprintf(m->org, sizeof m->org, "%s", org ? org : "");
 	snprintf(m->text, sizeof m->text, "%s", text ? text : "");
 	if (bytes.len)
 		memcpy(m->bytes, bytes.data, bytes.len);
-	if (ent_queue_post(s->queue, mesh_tell, m))
+	int r = ent_queue_post(s->queue, mesh_tell, m);
+	if (r)
 		free(m);
+	return r == ENT_ENOMEM ? r : 0; /* once the node is stopping, nobody wants to know */
 }
 
 /* ---- HTTP ---- */
@@ -370,6 +375,8 @@ static void loop(struct server *s)
 {
 	struct ent_clock *clock = ent_system_clock();
 	while (!s->stop) {
+		if (s->pins_due)
+			apply_pins(s);
 		uint64_t due = ent_node_tick(s->node), now = clock->mono_ms(clock);
 		ent_queue_drain(s->queue, due <= now ? 0 : due - now > 1000 ? 1000 : (uint32_t)(due - now));
 	}
@@ -397,7 +404,6 @@ static void stop_all(struct server *s)
 		ent_web_client_free(s->http);
 	ent_thread_runner_free(s->runner);
 	ent_disk_free(s->fs);
-	free(s->pins);
 }
 
 int ent_serve(const char *path, struct ent_err *err)

@@ -36,6 +36,8 @@ void ent_conn_free(struct ent_conn *c)
 		close(c->fd);
 	ent_frame_parser_deinit(&c->parser);
 	ent_buf_deinit(&c->out);
+	free(c->up);
+	free(c->down);
 	free(c);
 }
 
@@ -60,7 +62,9 @@ void ent_conn_close(struct ent_conn *c, const char *why)
 	if (live) {
 		p->live = NULL;
 		p->dial_at_ms = ent_mesh_now_ms();
-		ent_mesh_happened(c->mesh, ENT_MESH_DOWN, c->org, why, ent_bytes(NULL, 0));
+		snprintf(c->down->text, sizeof c->down->text, "%s", why);
+		ent_mesh_tell(c->mesh, c->down);
+		c->down = NULL;
 	}
 	ent_log(c->mesh->options.log, ENT_LOG_DEBUG, "party_link_closed", "org=%s address=%s why=\"%s\"", c->org[0] ? c->org : "?", c->address, why);
 }
@@ -114,7 +118,9 @@ void ent_conn_push(struct ent_conn *c)
 		ent_buf_reset(&c->out);
 		c->out_at = 0;
 	}
-	c->events = code == ENT_EAGAIN ? POLLIN | POLLOUT : POLLIN;
+	c->events = (short)((c->held ? 0 : POLLIN) | (code == ENT_EAGAIN ? POLLOUT : 0));
+	if (!code)
+		code = ent_buf_check(&c->out, &err);
 	if (code && code != ENT_EAGAIN)
 		close_err(c, &err);
 }
@@ -228,9 +234,12 @@ static bool take(struct ent_conn *c, const struct ent_frame *f)
 		ent_conn_close(c, "the peer did not say hello first");
 		return false;
 	}
-	if (f->kind == ENT_FRAME_MESSAGE)
-		ent_mesh_happened(c->mesh, ENT_MESH_MESSAGE, c->org, "", f->payload);
-	if (f->kind == ENT_FRAME_PING && f->payload.len <= 8)
+	if (f->kind == ENT_FRAME_MESSAGE && !ent_mesh_happened(c->mesh, ENT_MESH_MESSAGE, c->org, "", f->payload)) {
+		ent_conn_close(c, "out of memory, a message was lost"); /* down and up again: both sides send what matters anew */
+		return false;
+	}
+	ent_mesh_spoke(c, f);
+	if (f->kind == ENT_FRAME_PING && f->payload.len <= 8 && c->out.len - c->out_at < ENT_CONN_PONG_OUT_MAX)
 		ent_conn_send(c, ENT_FRAME_PONG, f->payload);
 	return true;
 }
@@ -238,7 +247,7 @@ static bool take(struct ent_conn *c, const struct ent_frame *f)
 /* A first frame may carry no more than a hello: who has not introduced itself gets little memory. */
 static int frames(struct ent_conn *c, struct ent_err *err)
 {
-	for (;;) {
+	while (ent_mesh_may_speak(c)) {
 		struct ent_frame f;
 		int code = ent_frame_parser_next(&c->parser, &f, err);
 		if (code == ENT_EAGAIN)
@@ -248,14 +257,19 @@ static int frames(struct ent_conn *c, struct ent_err *err)
 		if (!take(c, &f))
 			return 0;
 	}
+	return 0;
 }
 
 static void receive(struct ent_conn *c)
 {
 	static _Thread_local uint8_t buf[65536];
 	struct ent_err err = ENT_ERR_INIT;
+	if (frames(c, &err)) { /* what came before it was held goes first */
+		close_err(c, &err);
+		return;
+	}
 	c->more = true;
-	for (int turn = 0; turn < 64 && (c->state == ENT_CONN_LIVE || c->state == ENT_CONN_GREETING); turn++) {
+	for (int turn = 0; turn < 64 && !c->held && (c->state == ENT_CONN_LIVE || c->state == ENT_CONN_GREETING); turn++) {
 		size_t n = 0;
 		int want, code = ent_tls_read(c->tls, buf, c->state == ENT_CONN_LIVE ? sizeof buf : 1024, &n, &want, &err);
 		if (code == ENT_EAGAIN) {
@@ -277,7 +291,7 @@ static void receive(struct ent_conn *c)
 		if (c->state == ENT_CONN_GREETING && c->parser.buf.len > 2048)
 			ent_conn_close(c, "the peer's hello is too long");
 	}
-	c->more = c->more && (c->state == ENT_CONN_LIVE || c->state == ENT_CONN_GREETING);
+	c->more = c->more && !c->held && (c->state == ENT_CONN_LIVE || c->state == ENT_CONN_GREETING);
 }
 
 void ent_conn_step(struct ent_conn *c, short revents)

@@ -3,6 +3,7 @@
 #ifndef ENT_NET_MESH_INNER_H
 #define ENT_NET_MESH_INNER_H
 #include <netdb.h>
+#include <poll.h>
 #include <pthread.h>
 
 #include "crypto/tls.h"
@@ -33,7 +34,9 @@ struct ent_conn { /* one TCP connection of the net thread */
 	struct ent_frame_parser parser;
 	struct ent_buf out; /* frames not yet given to TLS */
 	size_t out_at;
-	struct ent_hello hello; /* the peer's */
+	struct ent_hello hello;               /* the peer's */
+	bool held;                            /* not read: the peer has too much waiting here, or is too fast */
+	struct ent_mesh_happening *up, *down; /* made before it is live: a death is told even without memory */
 	uint64_t born_ms, heard_ms, pinged_ms;
 	short events; /* to poll for */
 	int poll_at;  /* place in the poll set, -1 = not in it */
@@ -45,11 +48,17 @@ struct ent_peer {
 	struct ent_conn *dialling;
 	uint64_t dial_at_ms;
 	uint32_t pause_ms;
-	bool asked;             /* the resolver works on its name */
+	bool asked;       /* the resolver works on its name */
+	uint32_t waiting; /* messages delivered or about to be, not taken yet */
+	size_t waiting_bytes;
+	uint64_t frames_left, frames_ms; /* thousandths of a frame it may still send; when that was counted */
+	uint64_t held_told_ms;
 	char trouble[240];      /* why the last dial or connection ended */
 	struct addrinfo *found; /* the resolver's answer */
 	struct addrinfo *tried; /* the last one of them that was dialled */
 };
+
+#define ENT_CONN_PONG_OUT_MAX 65536 /* nobody's pings are answered beyond this much unsent */
 
 struct ent_mesh_happening { /* an event on its way to the callback */
 	struct ent_mesh_happening *next;
@@ -92,7 +101,12 @@ uint64_t ent_mesh_now_ms(void);
 void ent_mesh_wake(struct ent_tls_mesh *m);
 struct ent_peer *ent_mesh_peer(struct ent_tls_mesh *m, const char *org);
 const struct ent_mesh_pin *ent_mesh_pin_by_key(struct ent_tls_mesh *m, const uint8_t key[ENT_SIGN_KEY_LEN]);
-void ent_mesh_happened(struct ent_tls_mesh *m, enum ent_mesh_event event, const char *org, const char *text, struct ent_bytes bytes);
+struct ent_mesh_happening *ent_mesh_happening_new(enum ent_mesh_event event, const char *org, const char *text, struct ent_bytes bytes); /* NULL */
+void ent_mesh_tell(struct ent_tls_mesh *m, struct ent_mesh_happening *h);                                                                /* taken */
+bool ent_mesh_happened(struct ent_tls_mesh *m, enum ent_mesh_event event, const char *org, const char *text, struct ent_bytes bytes);
+/* May this live connection hand over one more frame now? Otherwise it is held. */
+bool ent_mesh_may_speak(struct ent_conn *c);
+void ent_mesh_spoke(struct ent_conn *c, const struct ent_frame *f);
 /* A refusal, unless the same one was told within the last minute. */
 void ent_mesh_refused(struct ent_tls_mesh *m, const struct ent_conn *c, const struct ent_err *why);
 

@@ -49,11 +49,11 @@ const struct ent_mesh_pin *ent_mesh_pin_by_key(struct ent_tls_mesh *m, const uin
 	return NULL;
 }
 
-void ent_mesh_happened(struct ent_tls_mesh *m, enum ent_mesh_event event, const char *org, const char *text, struct ent_bytes bytes)
+struct ent_mesh_happening *ent_mesh_happening_new(enum ent_mesh_event event, const char *org, const char *text, struct ent_bytes bytes)
 {
 	struct ent_mesh_happening *h = malloc(sizeof *h + bytes.len);
-	if (!h) /* as if the message had been lost with the link; up and down are asked again by the node's heartbeat */
-		return;
+	if (!h)
+		return NULL;
 	h->next = NULL;
 	h->event = event;
 	h->len = bytes.len;
@@ -61,11 +61,24 @@ void ent_mesh_happened(struct ent_tls_mesh *m, enum ent_mesh_event event, const 
 	snprintf(h->text, sizeof h->text, "%s", text);
 	if (bytes.len)
 		memcpy(h->bytes, bytes.data, bytes.len);
+	return h;
+}
+
+void ent_mesh_tell(struct ent_tls_mesh *m, struct ent_mesh_happening *h)
+{
 	if (m->last)
 		m->last->next = h;
 	else
 		m->first = h;
 	m->last = h;
+}
+
+bool ent_mesh_happened(struct ent_tls_mesh *m, enum ent_mesh_event event, const char *org, const char *text, struct ent_bytes bytes)
+{
+	struct ent_mesh_happening *h = ent_mesh_happening_new(event, org, text, bytes);
+	if (h)
+		ent_mesh_tell(m, h);
+	return h;
 }
 
 static bool refusal_fresh(struct ent_tls_mesh *m, const char *org, const char *text)
@@ -142,6 +155,12 @@ void ent_mesh_arrived(struct ent_conn *c)
 		ent_conn_close(c, "a second connection");
 		return;
 	}
+	c->up = ent_mesh_happening_new(ENT_MESH_UP, c->org, c->hello.software, ent_bytes(NULL, 0));
+	c->down = ent_mesh_happening_new(ENT_MESH_DOWN, c->org, "", ent_bytes(NULL, 0));
+	if (!c->up || !c->down) {
+		ent_conn_close(c, "out of memory");
+		return;
+	}
 	if (p->live)
 		ent_conn_close(p->live, "replaced by a newer connection");
 	if (p->dialling == c)
@@ -150,7 +169,8 @@ void ent_mesh_arrived(struct ent_conn *c)
 	p->trouble[0] = 0;
 	p->pause_ms = 0;
 	ent_mesh_peer_clear(p); /* the next dial looks the name up anew */
-	ent_mesh_happened(m, ENT_MESH_UP, c->org, c->hello.software, ent_bytes(NULL, 0));
+	ent_mesh_tell(m, c->up);
+	c->up = NULL;
 }
 
 static void accept_all(struct ent_tls_mesh *m)
@@ -177,6 +197,8 @@ static void keep_alive(struct ent_conn *c, uint64_t now)
 #ifdef ENT_MUTANT_SILENCE_IGNORED
 	c->heard_ms = now;
 #endif
+	if (c->held) /* it may speak, we do not listen */
+		c->heard_ms = now;
 	if (now - c->heard_ms >= o->silence_ms) {
 		char why[80];
 		snprintf(why, sizeof why, "silent for %u ms", o->silence_ms);
@@ -203,6 +225,7 @@ static void look_after(struct ent_conn *c, uint64_t now)
 			ent_conn_close(c, "nobody claimed the job link");
 		return;
 	case ENT_CONN_LIVE:
+		c->more = c->more || (c->held && ent_mesh_may_speak(c));
 		keep_alive(c, now);
 		return;
 	case ENT_CONN_CLOSING:
@@ -247,7 +270,7 @@ static void poll_once(struct ent_tls_mesh *m, struct pollfd **fds, size_t *cap)
 		c->poll_at = room(fds, cap, n + 1) ? (int)n : -1;
 		if (c->poll_at < 0)
 			continue;
-		(*fds)[n++] = (struct pollfd){ c->fd, c->events, 0 };
+		(*fds)[n++] = (struct pollfd){ c->events ? c->fd : -1, c->events, 0 }; /* a held one would only report its end, for ever */
 		timeout_ms = c->more ? 0 : timeout_ms;
 	}
 	pthread_mutex_unlock(&m->lock);
@@ -266,13 +289,15 @@ static void deliver(struct ent_tls_mesh *m)
 {
 	while (m->first) {
 		struct ent_mesh_happening *h = m->first;
+		pthread_mutex_unlock(&m->lock);
+		int later = m->options.event(m->options.arg, h->event, h->org, h->text, ent_bytes(h->bytes, h->len));
+		pthread_mutex_lock(&m->lock);
+		if (later)
+			return;
 		m->first = h->next;
 		if (!m->first)
 			m->last = NULL;
-		pthread_mutex_unlock(&m->lock);
-		m->options.event(m->options.arg, h->event, h->org, h->text, ent_bytes(h->bytes, h->len));
 		free(h);
-		pthread_mutex_lock(&m->lock);
 	}
 }
 
@@ -388,6 +413,9 @@ static void defaults(struct ent_mesh_options *o)
 	o->ping_ms = o->ping_ms ? o->ping_ms : 2000;
 	o->silence_ms = o->silence_ms ? o->silence_ms : 7500;
 	o->redial_max_ms = o->redial_max_ms ? o->redial_max_ms : 5000;
+	o->inbox_messages_max = o->inbox_messages_max ? o->inbox_messages_max : 512;
+	o->inbox_bytes_max = o->inbox_bytes_max ? o->inbox_bytes_max : (size_t)8 << 20;
+	o->frames_per_s = o->frames_per_s ? o->frames_per_s : 2000;
 	o->link_bytes_max = o->link_bytes_max ? o->link_bytes_max : (size_t)4 << 30;
 }
 
@@ -473,6 +501,13 @@ static void peer_adopt(struct ent_tls_mesh *m, struct ent_peer *p, const struct 
 	bool same_key = old && !memcmp(old->pin.tls_key, pin->tls_key, ENT_SIGN_KEY_LEN);
 	*p = (struct ent_peer){ .pin = *pin };
 	p->dial_at_ms = ent_mesh_now_ms() + (strcmp(m->org, pin->org) < 0 ? 0 : YIELD_MS);
+	if (old) {
+		p->waiting = old->waiting;
+		p->waiting_bytes = old->waiting_bytes;
+		p->frames_left = old->frames_left;
+		p->frames_ms = old->frames_ms;
+		p->held_told_ms = old->held_told_ms;
+	}
 	if (!same_key)
 		return;
 	memcpy(p->trouble, old->trouble, sizeof p->trouble);

@@ -178,13 +178,14 @@ static int encrypted(void)
 	return code;
 }
 
-static void on_event(void *arg, enum ent_mesh_event event, const char *org, const char *text, struct ent_bytes bytes)
+static int on_event(void *arg, enum ent_mesh_event event, const char *org, const char *text, struct ent_bytes bytes)
 {
 	(void)arg;
 	(void)event;
 	(void)org;
 	(void)text;
 	(void)bytes;
+	return 0;
 }
 
 static int meshed(void)

@@ -17,10 +17,15 @@ uint32_t hash_of(const void *data, size_t len)
 	return h;
 }
 
-static void on_event(void *arg, enum ent_mesh_event event, const char *org, const char *text, struct ent_bytes bytes)
+static int on_event(void *arg, enum ent_mesh_event event, const char *org, const char *text, struct ent_bytes bytes)
 {
 	struct node *n = arg;
 	pthread_mutex_lock(&n->lock);
+	if (n->busy) { /* as if memory were short */
+		n->busy--;
+		pthread_mutex_unlock(&n->lock);
+		return 1;
+	}
 	ENT_ASSERT(n->count < NOTES_MAX);
 	struct note *t = &n->notes[n->count++];
 	*t = (struct note){ .event = event, .len = bytes.len, .hash = hash_of(bytes.data, bytes.len) };
@@ -28,7 +33,11 @@ static void on_event(void *arg, enum ent_mesh_event event, const char *org, cons
 	snprintf(t->text, sizeof t->text, "%s", text);
 	if (bytes.len >= 4)
 		memcpy(&t->first, bytes.data, 4);
+	bool keep = n->keep;
 	pthread_mutex_unlock(&n->lock);
+	if (event == ENT_MESH_MESSAGE && !keep)
+		ent_tls_mesh_taken(n->mesh, org, bytes.len);
+	return 0;
 }
 
 void node_keys(struct node *n, const char *org)
@@ -53,6 +62,9 @@ void node_start(struct node *n, const char *listen)
 	n->sink = (struct ent_log_sink){ n->org, ENT_LOG_DEBUG, log_line };
 	o.log = getenv("NET_DEBUG") ? &n->sink : NULL;
 	o.ping_ms = n->ping_ms;
+	o.inbox_messages_max = n->inbox_messages_max;
+	o.inbox_bytes_max = n->inbox_bytes_max;
+	o.frames_per_s = n->frames_per_s;
 	o.redial_max_ms = 400;
 	o.link_bytes_max = n->link_bytes_max;
 	memcpy(o.tls_secret, n->secret, 32);

@@ -24,7 +24,10 @@ struct node {
 	struct note notes[NOTES_MAX];
 	size_t count;
 	uint32_t silence_ms, ping_ms;
-	size_t link_bytes_max;
+	size_t link_bytes_max, inbox_bytes_max;
+	uint32_t inbox_messages_max, frames_per_s;
+	bool keep;     /* messages stay untaken */
+	unsigned busy; /* so many events are not taken at first */
 };
 
 void node_keys(struct node *n, const char *org);

@@ -123,6 +123,90 @@ static void changed_key(void)
 	OK(wait_up(&alpha, "bravo") && wait_up(&bravo, "charlie") && wait_up(&alpha, "charlie"), "bravo is back with its own key");
 }
 
+static void keep(struct node *n, bool yes)
+{
+	pthread_mutex_lock(&n->lock);
+	n->keep = yes;
+	pthread_mutex_unlock(&n->lock);
+}
+
+/* A member sends more than is dealt with: it is held at its limit, others are served, and nothing is lost in the end. */
+static void flood(void)
+{
+	static struct node victim, flooder, other;
+	struct node *three[] = { &victim, &flooder, &other };
+	static uint8_t big[100000];
+	bool order = true;
+	node_keys(&victim, "victim");
+	node_keys(&flooder, "flooder");
+	node_keys(&other, "other");
+	victim.inbox_messages_max = 50;
+	victim.inbox_bytes_max = sizeof big * 10;
+	victim.silence_ms = 400;
+	victim.ping_ms = flooder.ping_ms = 100;
+	for (size_t i = 0; i < 3; i++)
+		node_start(three[i], "127.0.0.1:0");
+	for (size_t i = 0; i < 3; i++)
+		node_trust(three[i], three, 3);
+	ENT_ASSERT(wait_up(&flooder, "victim") && wait_up(&other, "victim"));
+	keep(&victim, true);
+	for (uint32_t i = 0; i < 1000; i++)
+		ENT_ASSERT(!say(&flooder, "victim", &i, sizeof i));
+	for (uint32_t i = 0; i < 20; i++)
+		ENT_ASSERT(!say(&other, "victim", &i, sizeof i));
+	OK(node_wait(&victim, ENT_MESH_MESSAGE, "other", 19), "who keeps to its limit is heard");
+	OK(node_wait(&victim, ENT_MESH_MESSAGE, "flooder", 49), "a flood is heard up to its limit");
+	usleep(800000);
+	OK_INT(node_count(&victim, ENT_MESH_MESSAGE, "flooder"), 50, "and no further");
+	OK_INT(node_count(&victim, ENT_MESH_DOWN, ""), 0, "who is held does not count as silent");
+	keep(&victim, false);
+	for (uint32_t i = 0; i < 50; i++)
+		ent_tls_mesh_taken(victim.mesh, "flooder", sizeof i);
+	OK(node_wait(&victim, ENT_MESH_MESSAGE, "flooder", 999), "the rest comes when there is room");
+	for (uint32_t i = 0; i < 1000; i++)
+		order = order && node_wait(&victim, ENT_MESH_MESSAGE, "flooder", i)->first == i;
+	OK(order, "in order, none lost");
+	keep(&victim, true);
+	for (uint32_t i = 0; i < 200; i++)
+		ENT_ASSERT(!say(&flooder, "victim", big, sizeof big));
+	OK(node_wait(&victim, ENT_MESH_MESSAGE, "flooder", 1009), "large messages are heard");
+	usleep(300000);
+	OK(node_count(&victim, ENT_MESH_MESSAGE, "flooder") <= 1011, "up to the limit of bytes: %zu",
+	   node_count(&victim, ENT_MESH_MESSAGE, "flooder") - 1000);
+	for (size_t i = 0; i < 3; i++)
+		node_stop(three[i]);
+}
+
+/* Too fast is held, too; an event that cannot be taken is told again. */
+static void pace(void)
+{
+	static struct node victim, flooder;
+	struct node *two[] = { &victim, &flooder };
+	node_keys(&victim, "victim");
+	node_keys(&flooder, "flooder");
+	victim.frames_per_s = 100;
+	victim.busy = 3;
+	for (size_t i = 0; i < 2; i++)
+		node_start(two[i], "127.0.0.1:0");
+	for (size_t i = 0; i < 2; i++)
+		node_trust(two[i], two, 2);
+	ENT_ASSERT(wait_up(&flooder, "victim"));
+	OK(node_wait(&victim, ENT_MESH_UP, "flooder", 0), "an arrival that could not be taken is told again");
+	for (uint32_t i = 0; i < 300; i++)
+		ENT_ASSERT(!say(&flooder, "victim", &i, sizeof i));
+	OK(node_wait(&victim, ENT_MESH_MESSAGE, "flooder", 150), "a burst passes");
+	usleep(100000);
+	OK(node_count(&victim, ENT_MESH_MESSAGE, "flooder") < 260, "what is faster than allowed waits: %zu",
+	   node_count(&victim, ENT_MESH_MESSAGE, "flooder"));
+	OK(node_wait(&victim, ENT_MESH_MESSAGE, "flooder", 299), "and comes later");
+	pthread_mutex_lock(&victim.lock);
+	victim.busy = 2;
+	pthread_mutex_unlock(&victim.lock);
+	node_stop(&flooder);
+	OK(node_wait(&victim, ENT_MESH_DOWN, "flooder", 0), "so is a death");
+	node_stop(&victim);
+}
+
 static void silence(void)
 {
 	static struct node left, right;
@@ -213,6 +297,8 @@ int main(void)
 	for (size_t i = 0; i < 3; i++)
 		node_stop(all[i]);
 	OK_INT(node_count(&alpha, ENT_MESH_DOWN, "") > 0, 1, "stopping is silent afterwards");
+	flood();
+	pace();
 	silence();
 	return tap_done();
 }
