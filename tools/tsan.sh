@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# ThreadSanitizer (clang) over the tests that use threads but not DuckDB, which is not instrumented.
+# ThreadSanitizer (clang) over the tests that use threads; DuckDB is not instrumented: what it does by itself is not seen.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 # shellcheck source=tools/common.sh

@@ -48,10 +48,10 @@ static int selection_hex(const struct ent_joint_plan *p, char out[65], struct en
 
 static const char *base_name(void *arg, uint16_t rel, uint16_t column)
 {
-	const struct ent_joint_plan *p = arg;
-	const struct ent_rel *r = &p->query->rels[rel];
-	const char *name = r->kind == ENT_REL_TABLE ? ent_arena_printf(p->arena, "%s.%s.%u", r->table->org, r->table->name, column)
-						    : ent_arena_printf(p->arena, "%u.%u", rel, column);
+	const struct ent_run *run = arg;
+	const struct ent_rel *r = &run->p->query->rels[rel];
+	const char *name = r->kind == ENT_REL_TABLE ? ent_arena_printf(run->arena, "%s.%s.%u", r->table->org, r->table->name, column)
+						    : ent_arena_printf(run->arena, "%u.%u", rel, column);
 	return name ? name : "";
 }
 
@@ -69,20 +69,16 @@ static int compare_label_keys(const void *a, const void *b)
 
 /* The GROUP BY in terms of base columns, whatever FROM surrounds it and in whatever order it was written: ret_order says where each label of
  * the common order stands in the plan. */
-static int label_sha(const struct ent_joint_plan *p, const struct ent_expr *e, uint8_t ret[32], struct ent_err *err)
+static int label_sha(struct ent_run *r, const struct ent_expr *e, uint8_t ret[32], struct ent_err *err)
 {
-	union {
-		const struct ent_joint_plan *in;
-		void *out;
-	} arg = { p };
 	struct ent_printed text = { .n_params = 0 };
 	ENT_CLEANUP(ent_buf_deinit) struct ent_buf b = ENT_BUF((size_t)1 << 22);
-	ENT_TRY(ent_sql_print_expr(p->arena, e, ENT_DIALECT_DUCKDB, base_name, arg.out, &text, err));
+	ENT_TRY(ent_sql_print_expr(r->arena, e, ENT_DIALECT_DUCKDB, base_name, r, &text, err));
 	ent_buf_put(&b, text.text.data, text.text.len);
 	ent_buf_deinit(&text.text);
 	for (size_t k = 0; k < text.n_params; k++) {
 		const char *value;
-		ENT_TRY(ent_sql_param_text(p->arena, text.params[k].value, &value, err));
+		ENT_TRY(ent_sql_param_text(r->arena, text.params[k].value, &value, err));
 		ent_buf_printf(&b, "|%s", value ? value : "NULL");
 	}
 	ENT_TRY(ent_buf_check(&b, err));
@@ -90,14 +86,15 @@ static int label_sha(const struct ent_joint_plan *p, const struct ent_expr *e, u
 	return 0;
 }
 
-static int grouping_hex(const struct ent_joint_plan *p, char out[65], size_t ret_order[ENT_LABELS_MAX], struct ent_err *err)
+static int grouping_hex(struct ent_run *r, char out[65], size_t ret_order[ENT_LABELS_MAX], struct ent_err *err)
 {
+	const struct ent_joint_plan *p = r->p;
 	struct label_key keys[ENT_LABELS_MAX];
 	uint8_t digest[32];
 	ENT_CLEANUP(ent_buf_deinit) struct ent_buf b = ENT_BUF(32 * ENT_LABELS_MAX + 1);
 	for (size_t i = 0; i < p->n_labels; i++) {
 		keys[i].at = i;
-		ENT_TRY(label_sha(p, p->labels[i].expr, keys[i].sha, err));
+		ENT_TRY(label_sha(r, p->labels[i].expr, keys[i].sha, err));
 	}
 	if (p->n_labels)
 		qsort(keys, p->n_labels, sizeof *keys, compare_label_keys);
@@ -438,7 +435,7 @@ int ent_joint_guard(struct ent_run *r, struct ent_frame *f, struct ent_err *err)
 	if (!r->env || !r->p->protects || !r->p->query->aggregate)
 		return 0;
 	ENT_TRY(selection_hex(r->p, selection, err));
-	ENT_TRY(grouping_hex(r->p, grouping, order, err));
+	ENT_TRY(grouping_hex(r, grouping, order, err));
 #ifndef ENT_MUTANT_GUARD_SKIPPED
 	if (r->env->n_guard) {
 		ENT_BITS_AUTO labels = { 0 };

@@ -114,26 +114,34 @@ int ent_joint_leaf_find(const struct ent_joint_plan *p, uint16_t rel, const stru
 }
 
 struct one_column {
+	const struct ent_jsource *s;
 	int column;
 	bool several;
 };
 
-static void note_column(void *arg, const struct ent_expr *e)
+static void note_base(void *arg, const struct ent_expr *e)
 {
 	struct one_column *c = arg;
 	if (e->kind != ENT_X_COLUMN)
 		return;
-	if (c->column >= 0 && c->column != e->column)
-		c->several = true;
+	c->several = c->several || (c->column >= 0 && c->column != e->column);
 	c->column = e->column;
 }
 
-size_t ent_joint_source_distinct(const struct ent_joint_plan *p, const struct ent_jsource *s, const struct ent_expr *e)
+static void note_column(void *arg, const struct ent_expr *e)
 {
-	struct one_column c = { .column = -1 };
-	const struct ent_expr *inner = ent_joint_subst(p->arena, s, e);
-	if (inner)
-		ent_expr_walk(inner, note_column, &c);
+	const struct one_column *c = arg;
+	if (e->kind == ENT_X_COLUMN && c->s->columns)
+		ent_expr_walk(c->s->columns[e->column], note_base, arg);
+	else
+		note_base(arg, e);
+}
+
+/* Asked during runs, too, when the plan belongs to nobody: it must not allocate. */
+size_t ent_joint_source_distinct(const struct ent_jsource *s, const struct ent_expr *e)
+{
+	struct one_column c = { .s = s, .column = -1 };
+	ent_expr_walk(e, note_column, &c);
 	uint64_t d = c.column >= 0 && !c.several ? s->table->columns[c.column].distinct_padded : 0;
 	return d && d < s->rows ? (size_t)d : s->rows;
 }
@@ -142,7 +150,7 @@ static struct ent_enc enc_text(struct ent_joint_plan *p, struct ent_leaf *l)
 {
 	const struct ent_jrel *r = &p->rels[l->rel];
 	for (size_t i = 0; i < r->n_sources; i++)
-		l->label_rows += ent_joint_source_distinct(p, &p->sources[r->first_source + i], l->exprs[0]);
+		l->label_rows += ent_joint_source_distinct(&p->sources[r->first_source + i], l->exprs[0]);
 	unsigned bits = r->n_sources > 1 ? 64 : ent_joint_log2(l->label_rows + 1);
 	return (struct ent_enc){ .kind = ENT_ENC_CODE, .bits = bits };
 }

@@ -25,7 +25,7 @@ size_t ent_joint_table_rows(const struct ent_joint_plan *p, const struct ent_jso
 	const struct ent_leaf *l = &p->leaves[leaf];
 	if (l->rel != s->rel || l->enc.kind != ENT_ENC_CODE)
 		return 0;
-	return ent_joint_source_distinct(p, s, l->exprs[0]);
+	return ent_joint_source_distinct(s, l->exprs[0]);
 }
 
 size_t ent_joint_sealed_bytes(const struct ent_joint_plan *p, const struct ent_jsource *s)

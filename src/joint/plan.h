@@ -174,7 +174,7 @@ int ent_joint_leaf_find(const struct ent_joint_plan *p, uint16_t rel, const stru
 int ent_joint_leaf_add(struct ent_joint_plan *p, uint16_t rel, const struct ent_expr **exprs, size_t n, struct ent_want want, size_t *ret,
 		       struct ent_err *err);
 /* Most distinct texts an expression can have at one source: rows of its label table. */
-size_t ent_joint_source_distinct(const struct ent_joint_plan *p, const struct ent_jsource *s, const struct ent_expr *e);
+size_t ent_joint_source_distinct(const struct ent_jsource *s, const struct ent_expr *e);
 struct ent_enc ent_joint_enc_common(struct ent_enc a, struct ent_enc b);
 struct ent_enc ent_joint_enc_const(const struct ent_expr *e, struct ent_want want);
 uint64_t ent_joint_const_word(const struct ent_expr *e, struct ent_enc enc);

@@ -318,19 +318,18 @@ static void keep_buf(struct ent_buf *to, struct ent_buf *from)
 	memset(from, 0, sizeof *from);
 }
 
+/* The cause of a failure stands above what it did to the others: a link that broke, then a link that was cancelled. */
+static int weight(int code) { return code == ENT_ECANCELLED ? 1 : code == ENT_EPEER ? 2 : code ? 3 : 0; }
+
 static int collect(struct jk *k, struct part *parts, size_t n, struct ent_buf *out, struct ent_err *err)
 {
 	int worst = 0;
-	for (size_t i = 0; i < n; i++) { /* the cause, not what it did to the others */
-		bool cause = parts[i].code && parts[i].code != ENT_EPEER && parts[i].code != ENT_ECANCELLED;
-		if (parts[i].code && (!worst || cause)) {
+	for (size_t i = 0; i < n; i++)
+		if (weight(parts[i].code) > weight(worst)) {
 			worst = parts[i].code;
 			if (err)
 				*err = parts[i].err;
 		}
-		if (cause)
-			break;
-	}
 	for (size_t i = 0; i < n; i++) {
 		struct part *p = &parts[i];
 		if (!worst && p->result.has_rows)
@@ -387,7 +386,10 @@ int jk_query(struct jk *k, const char *sql, struct ent_buf *out, struct ent_err 
 		printf("%s\n", ent_buf_text(&text));
 		ent_buf_deinit(&text);
 	}
-	return run_parts(k, plan, out, err);
+	size_t used = ent_arena_used(arena);
+	ENT_TRY(run_parts(k, plan, out, err));
+	/* A plan is immutable: the participants here share one, and two that allocated in its arena would overwrite each other. */
+	return used == ent_arena_used(arena) ? 0 : ent_fail(err, ENT_EINTERNAL, "the run allocated in the arena of its plan");
 }
 
 int jk_oracle(struct jk *k, const char *sql, struct ent_buf *out, struct ent_err *err)
