@@ -15,6 +15,25 @@
 
 #define ENT_MEMBERS_MAX 64
 #define ENT_SKEW_MAX_MS 120000
+#define ENT_FACTS_BYTES_MAX ((uint64_t)256 << 20) /* of one member's facts, kept here */
+
+enum ent_budget_kind {
+	ENT_BUDGET_PROPOSAL, /* a question: 1, and 1 more for every 16 KiB */
+	ENT_BUDGET_REFUSED,  /* a question that is refused here, which its sender should have known: two entries */
+	ENT_BUDGET_ALARM,    /* an alarm about it */
+	ENT_BUDGET_FORK,     /* the proof that its log has two histories; noise of other kinds does not use it up */
+	ENT_BUDGET_CARD,     /* a next version of its card: an entry */
+	ENT_BUDGET_WANT,     /* facts it asks for: 2 for every message of at most about 1 MiB */
+	ENT_BUDGET_LOG,      /* a complaint in the log */
+	ENT_BUDGETS
+};
+
+struct ent_budget {
+	char org[ENT_ORG_MAX + 1]; /* "*": all that are no members */
+	uint64_t at_ms;
+	uint64_t left[ENT_BUDGETS]; /* milliseconds of refill */
+	uint64_t unpaid[ENT_BUDGETS];
+};
 
 struct ent_member {
 	struct ent_card card;
@@ -23,11 +42,12 @@ struct ent_member {
 	char software[48];
 	int64_t skew_ms;
 	bool skew_known;
-	uint64_t facts_size; /* we hold all their facts below this index of their log */
-	uint64_t heard_ms;   /* monotonic: last message */
-	bool vouched;        /* after a restore: it witnessed nothing of ours that is missing here */
-	uint64_t wanted_ms;  /* monotonic: when we last asked for facts */
-	bool owes_news;      /* asked for facts on behalf of a question, and not heard since */
+	uint64_t facts_size;  /* we hold all their facts below this index of their log */
+	uint64_t heard_ms;    /* monotonic: last message */
+	bool vouched;         /* after a restore: it witnessed nothing of ours that is missing here */
+	uint64_t wanted_ms;   /* monotonic: when we last asked for facts */
+	uint64_t facts_bytes; /* of its facts here */
+	bool owes_news;       /* asked for facts on behalf of a question, and not heard since */
 };
 
 struct ent_waiter { /* a reply that comes later */
@@ -68,6 +88,7 @@ struct ent_node {
 	struct ent_cosign *cosign;
 	struct ent_member members[ENT_MEMBERS_MAX];
 	size_t n_members;
+	struct ent_budget budgets[ENT_MEMBERS_MAX + 2];
 	struct ent_waiter *waiters;
 	struct ent_adding *addings; /* tables being probed */
 	struct ent_question *questions;
@@ -129,6 +150,13 @@ uint64_t ent_facts_held(struct ent_node *n, const char *org); /* own org: what n
 /* ---- peer.c ---- */
 void ent_peer_send(struct ent_node *n, const char *org, json_t *msg /* taken */);
 void ent_peer_hello(struct ent_node *n, struct ent_member *m);
+
+/* ---- budget.c: what one member may cost ---- */
+bool ent_budget_take(struct ent_node *n, const char *org, enum ent_budget_kind kind, unsigned cost); /* false: not now */
+/* How often something was not paid since this was asked last. */
+uint64_t ent_budget_unpaid(struct ent_node *n, const char *org, enum ent_budget_kind kind);
+/* A warning about what a peer did: at most so many, the rest is counted. */
+void ent_peer_complain(struct ent_node *n, const char *org, const char *event, const char *what);
 
 /* ---- duty.c: batches, witnesses, cross references ---- */
 int ent_duty_open(struct ent_node *n, struct ent_err *err);

@@ -79,7 +79,7 @@ void ent_duty_checkpoint(struct ent_node *n, struct ent_member *m, const json_t 
 	if (!r)
 		r = ent_ledger_crossref(n->ledger, m->card.org, ent_bytes_str(text), &err);
 	if (r)
-		ent_log(n->env.log, ENT_LOG_WARN, "checkpoint-refused", "org=%s what=\"%s\"", m->card.org, err.what);
+		ent_peer_complain(n, m->card.org, "checkpoint-refused", err.what);
 }
 
 static void cosign_done(void *self, const struct ent_checkpoint *checkpoint, unsigned have, unsigned peers, bool quorum)

@@ -4,6 +4,7 @@
 #include "node/jobs.h"
 
 #define FACTS_BYTES_MAX (1u << 20) /* of one message, roughly */
+#define FACTS_PRICE 2              /* of one message */
 
 bool ent_fact_type(int type)
 {
@@ -66,6 +67,12 @@ void ent_facts_send(struct ent_node *n, struct ent_member *m, uint64_t from)
 	uint64_t size = 0, end = n->applied;
 	do {
 		json_t *entries = json_array(), *uses = json_object();
+		if (!ent_budget_take(n, m->card.org, ENT_BUDGET_WANT, FACTS_PRICE)) {
+			json_decref(entries);
+			json_decref(uses);
+			ent_peer_complain(n, m->card.org, "facts-withheld", "it asks for them too often");
+			return;
+		}
 		if (collect(n, from, entries, &size, &err) || put_uses(n, uses, &err)) {
 			json_decref(entries);
 			json_decref(uses);
@@ -92,6 +99,8 @@ void ent_facts_want(struct ent_node *n, struct ent_member *m)
 	ent_peer_send(n, m->card.org, json_pack("{s:s,s:I}", "type", "want", "from", (json_int_t)m->facts_size));
 }
 
+static uint64_t text_cost(const char *dsse) { return strlen(dsse) + 512; }
+
 static int keep_entry(struct ent_node *n, struct ent_member *m, const json_t *item, uint64_t from, uint64_t size, struct ent_err *err)
 {
 	int64_t at;
@@ -105,6 +114,10 @@ static int keep_entry(struct ent_node *n, struct ent_member *m, const json_t *it
 	int r = ent_member_signed(n, m->card.org, &e.dsse, err);
 	if (!r && (strcmp(e.actor, m->card.org) != 0 || !ent_fact_type(e.type)))
 		r = ent_fail(err, ENT_EPEER, "%s sent an entry that is none of its facts", m->card.org);
+	if (!r && m->facts_bytes + text_cost(text) > ENT_FACTS_BYTES_MAX)
+		r = ent_fail(err, ENT_EDENIED, "%s has more facts than are kept here", m->card.org);
+	if (!r)
+		m->facts_bytes += text_cost(text);
 	if (!r)
 		r = ent_fact_store(n, m->card.org, (uint64_t)at, e.type, &e.dsse, ent_bytes_str(text), err);
 	ent_entry_deinit(&e);
@@ -137,10 +150,14 @@ static int receive(struct ent_node *n, struct ent_member *m, const json_t *msg, 
 	ENT_TRY(ent_json_int(msg, "size", from, INT64_MAX / 2, &size, err));
 	if ((uint64_t)from > m->facts_size || (uint64_t)size < m->facts_size)
 		return 0; /* a gap, or older than what we hold: asked for again when needed */
+	uint64_t bytes = m->facts_bytes;
 	ENT_TRY(ent_db_begin(n->db, err));
 	int r = keep_all(n, m, msg, (uint64_t)from, (uint64_t)size, err);
-	if (r)
-		return ent_db_rollback(n->db), r;
+	if (r) {
+		ent_db_rollback(n->db);
+		m->facts_bytes = bytes;
+		return r;
+	}
 	ENT_TRY(ent_db_commit(n->db, err));
 	m->facts_size = (uint64_t)size;
 	return 0;
@@ -150,7 +167,7 @@ void ent_facts_receive(struct ent_node *n, struct ent_member *m, const json_t *m
 {
 	struct ent_err err = ENT_ERR_INIT;
 	if (receive(n, m, msg, &err))
-		ent_log(n->env.log, ENT_LOG_WARN, "facts-refused", "org=%s what=\"%s\"", m->card.org, err.what);
+		ent_peer_complain(n, m->card.org, "facts-refused", err.what);
 	m->owes_news = false;
 	ent_jobs_facts(n, m->card.org);
 }

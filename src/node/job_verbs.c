@@ -508,7 +508,7 @@ void ent_job_on_approval(struct ent_node *n, struct ent_job *j, const char *org,
 	struct ent_err err = ENT_ERR_INIT;
 	const char *text;
 	if (ent_json_str(msg, "dsse", &text, &err) || read_approval(n, j, org, text, &err)) {
-		ent_log(n->env.log, ENT_LOG_WARN, "approval-refused", "org=%s what=\"%s\"", org, err.what);
+		ent_peer_complain(n, org, "approval-refused", err.what);
 		return;
 	}
 	ent_job_approvals(n, j);

@@ -93,12 +93,25 @@ static int propose_new(struct ent_node *n, struct ent_member *m, const json_t *m
 }
 
 #define LIVE_MAX 64
+#define LIVE_OF_ONE_MAX 16
+#define PRICE_BYTES 16384
 
-static int check_room(const struct ent_node *n, struct ent_err *err)
+/* Room for one more question, of anybody and of this member, which pays for it. */
+static int check_room(struct ent_node *n, const char *org, const json_t *msg, struct ent_err *err)
 {
-	unsigned queued, running;
+	unsigned queued, running, same = 0;
+	size_t bytes = json_string_length(json_object_get(msg, "content")) + json_string_length(json_object_get(msg, "request"));
 	ent_jobs_count(n, &queued, &running);
-	return queued < LIVE_MAX ? 0 : ent_fail(err, ENT_EAGAIN, "%s has %u questions waiting", n->card.org, queued);
+	for (const struct ent_job *j = n->jobs; j; j = j->next)
+		same += !ent_job_ended(j) && !strcmp(ent_proposal_text(j, "requester"), org);
+	if (queued >= LIVE_MAX)
+		return ent_fail(err, ENT_EAGAIN, "%s has %u questions waiting", n->card.org, queued);
+	if (same >= LIVE_OF_ONE_MAX)
+		return ent_fail(err, ENT_EAGAIN, "%u questions of %s wait at %s already", same, org, n->card.org);
+	if (ent_budget_take(n, org, ENT_BUDGET_PROPOSAL, 1 + (unsigned)(bytes / PRICE_BYTES)))
+		return 0;
+	ent_fail(err, ENT_EAGAIN, "%s asks more questions than %s takes up", org, n->card.org);
+	return ent_next(err, "ask again in a minute"), ENT_EAGAIN;
 }
 
 /* A job that ended here is never taken up again, whatever the requester says: its attempts count per life of the job. */
@@ -112,7 +125,7 @@ static bool ended_before(struct ent_node *n, const char *id, struct ent_err *err
 
 static void refuse_unknown(struct ent_node *n, const char *org, const char *id, int64_t attempt, const struct ent_err *err)
 {
-	ent_log(n->env.log, ENT_LOG_WARN, "proposal-refused", "org=%s what=\"%s\"", org, err->what);
+	ent_peer_complain(n, org, "proposal-refused", err->what);
 	ent_peer_send(n, org,
 		      json_pack("{s:s,s:s,s:I,s:I,s:s,s:s,s:s,s:s}", "type", "abort", "job", id, "attempt", (json_int_t)attempt, "time",
 				(json_int_t)ent_node_utc(n), "code", ent_code_name(err->code), "what", err->what, "why", err->why, "next",
@@ -178,6 +191,13 @@ static void take_up(struct ent_node *n, struct ent_job *j)
 		r = ent_duty_not_alone(n, &err);
 	if (r) /* what cannot be planned here is refused here, and entered so */
 		j->refusal = err;
+	if (j->refusal.code && !ent_budget_take(n, ent_proposal_text(j, "requester"), ENT_BUDGET_REFUSED, 1)) {
+		ent_fail(&err, ENT_EAGAIN, "too many questions of %s were refused here lately; this one is not even entered",
+			 ent_proposal_text(j, "requester"));
+		ent_next(&err, "entente explain says beforehand what is refused; ask again in an hour");
+		ent_job_abort(n, j, &err, true);
+		return;
+	}
 	r = ent_job_enter(n, j, &err);
 	if (r) {
 		ent_job_abort(n, j, &err, true);
@@ -248,7 +268,7 @@ static void on_propose(struct ent_node *n, struct ent_member *m, const char *id,
 	ent_job_trim(n);
 	int r = ended_before(n, id, &err) ? ent_fail(&err, ENT_EPEER, "%s was restarted while this question was open", n->card.org) : 0;
 	if (!r)
-		r = check_room(n, &err);
+		r = check_room(n, m->card.org, msg, &err);
 	if (!r)
 		r = propose_new(n, m, msg, attempt, &j, &err);
 	if (!r && strcmp(j->id, id) != 0)
@@ -281,7 +301,7 @@ static void on_consult(struct ent_node *n, struct ent_member *m, const char *id,
 	struct ent_job *j = ent_job_find(n, id);
 	if (j || said_already(n, id))
 		return;
-	int r = check_room(n, &err);
+	int r = check_room(n, m->card.org, msg, &err);
 	if (!r)
 		r = propose_new(n, m, msg, 1, &j, &err);
 	if (!r)
@@ -291,7 +311,7 @@ static void on_consult(struct ent_node *n, struct ent_member *m, const char *id,
 	if (!r && (strcmp(j->id, id) != 0 || ent_job_party(j, n->card.org)))
 		r = ent_fail(&err, ENT_EPEER, "this question does not need our approval from outside");
 	if (r) {
-		ent_log(n->env.log, ENT_LOG_WARN, "consult-refused", "org=%s what=\"%s\"", m->card.org, err.what);
+		ent_peer_complain(n, m->card.org, "consult-refused", err.what);
 		ent_job_free(j);
 		return;
 	}

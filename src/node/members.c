@@ -55,6 +55,14 @@ void ent_alarm(struct ent_node *n, const char *kind, const char *org, json_t *mo
 {
 	struct ent_err err = ENT_ERR_INIT;
 	ENT_JSON_AUTO fields = more ? more : json_object();
+	enum ent_budget_kind budget = strcmp(kind, "fork") ? ENT_BUDGET_ALARM : ENT_BUDGET_FORK;
+	if (!ent_budget_take(n, org, budget, 1)) {
+		ent_peer_complain(n, org, "alarm", kind);
+		return;
+	}
+	uint64_t unentered = ent_budget_unpaid(n, org, budget);
+	if (unentered)
+		json_object_set_new(fields, "unentered", json_integer((json_int_t)unentered));
 	json_object_set_new(fields, "alarm", json_string(kind));
 	json_object_set_new(fields, "subject", json_string(org));
 	ent_log(n->env.log, ENT_LOG_WARN, "alarm", "kind=\"%s\" org=%s", kind, org);
@@ -87,6 +95,7 @@ static int load_one(struct ent_node *n, struct ent_st *st, struct ent_member *ol
 	ENT_TRY(ent_card_open(ent_st_blob(st, 0), &m.card, err));
 	m.entry = (uint64_t)ent_st_int(st, 1);
 	m.facts_size = (uint64_t)ent_st_int(st, 2);
+	m.facts_bytes = (uint64_t)ent_st_int(st, 3);
 	if (n->n_members == ENT_MEMBERS_MAX)
 		return ent_fail(err, ENT_EUNSUPPORTED, "more than %d members", ENT_MEMBERS_MAX);
 	n->members[n->n_members++] = m;
@@ -98,7 +107,9 @@ static int load_all(struct ent_node *n, struct ent_member *old, size_t n_old, st
 	ENT_ST st = { 0 };
 	ENT_TRY(ent_db_query(
 		n->db, &st, err,
-		"SELECT card, entry, COALESCE((SELECT size FROM fact_size f WHERE f.org = m.org), 0) FROM member m WHERE gone = 0 ORDER BY org", ""));
+		"SELECT card, entry, COALESCE((SELECT size FROM fact_size f WHERE f.org = m.org), 0), "
+		"COALESCE((SELECT SUM(LENGTH(dsse) + 512) FROM fact f WHERE f.org = m.org), 0) FROM member m WHERE gone = 0 ORDER BY org",
+		""));
 	int r;
 	n->n_members = 0;
 	while ((r = ent_st_next(&st, err)) > 0)
@@ -274,8 +285,10 @@ void ent_member_gossip(struct ent_node *n, struct ent_member *m, const char *env
 		r = 0, step = ENT_CARD_NEXT;
 #endif
 	if (r) {
-		ent_log(n->env.log, ENT_LOG_WARN, "card-refused", "org=%s what=\"%s\"", org, err.what);
+		ent_peer_complain(n, org, "card-refused", err.what);
 		ent_alarm(n, "changed card refused", org, NULL);
+	} else if (step == ENT_CARD_NEXT && !ent_budget_take(n, org, ENT_BUDGET_CARD, 1)) {
+		ent_peer_complain(n, org, "card-refused", "its card changes too often");
 	} else if (step == ENT_CARD_NEXT && pin(n, ENT_ENTRY_KEY, envelope, NULL, &err)) {
 		ent_log(n->env.log, ENT_LOG_ERROR, "card-update", "org=%s what=\"%s\"", org, err.what);
 	}

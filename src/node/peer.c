@@ -96,7 +96,7 @@ void ent_node_peer_message(struct ent_node *node, const char *org, struct ent_by
 		return;
 	m->heard_ms = ent_node_mono(node);
 	if (ent_json_parse_canonical(message, ENT_MESH_BYTES_MAX, &msg, &err) || !dispatch(node, m, msg))
-		ent_log(node->env.log, ENT_LOG_WARN, "message-refused", "org=%s bytes=%zu what=\"%s\"", org, message.len, err.what);
+		ent_peer_complain(node, org, "message-refused", err.code ? err.what : "not a message of ours");
 }
 
 void ent_node_peer_up(struct ent_node *node, const char *org)

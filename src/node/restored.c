@@ -95,7 +95,7 @@ void ent_restored_answer(struct ent_node *n, struct ent_member *m, const json_t 
 	if (!*text) { /* it never witnessed anything of ours */
 		vouched(n, m);
 	} else if (own_checkpoint(n, text, &c, &err)) {
-		ent_log(n->env.log, ENT_LOG_WARN, "checkpoint-refused", "org=%s what=\"%s\"", m->card.org, err.what);
+		ent_peer_complain(n, m->card.org, "checkpoint-refused", err.what);
 #ifdef ENT_MUTANT_RESTORE_BLIND
 	} else if (true) {
 		vouched(n, m);
