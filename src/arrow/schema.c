@@ -168,6 +168,29 @@ bool ent_metadata_get(const char *metadata, const char *key, char *out, size_t o
 	return w.found;
 }
 
+int ent_schema_meta_add(struct ArrowSchema *schema, const char *key, const char *value, struct ent_err *err)
+{
+	ENT_CLEANUP(ent_buf_deinit) struct ent_buf meta = ENT_BUF(META_ENCODED_MAX);
+	struct node *n = (struct node *)schema->private_data;
+	uint32_t count = 0;
+	size_t size = 4;
+	ENT_ASSERT(schema->release == node_release);
+	if (n->metadata && meta_walk((const char *)n->metadata, NULL, NULL, &size))
+		memcpy(&count, n->metadata, 4);
+	count++;
+	ent_buf_put(&meta, &count, sizeof count);
+	if (n->metadata)
+		ent_buf_put(&meta, n->metadata + 4, size - 4);
+	meta_put(&meta, key);
+	meta_put(&meta, value);
+	ENT_TRY(ent_buf_check(&meta, err));
+	free(n->metadata);
+	n->metadata = meta.data;
+	schema->metadata = (const char *)n->metadata;
+	meta = (struct ent_buf)ENT_BUF(0);
+	return 0;
+}
+
 static int field_check(const struct ArrowSchema *f, size_t i, struct ent_err *err)
 {
 	size_t size;

@@ -11,6 +11,8 @@
 #define ENT_META_NATIVE "entente.native"
 #define ENT_META_UNSUPPORTED "entente.unsupported"
 #define ENT_META_KEYS "entente.keys"
+#define ENT_META_STORE "entente.store" /* of a schema that read gave: the connector whose native types the fields name */
+#define ENT_META_WIRE "entente.wire"   /* see ENT_READ_WIRE */
 
 struct ent_field { /* texts are borrowed while the schema is built */
 	const char *name;
@@ -24,6 +26,8 @@ struct ent_field { /* texts are borrowed while the schema is built */
 
 /* keys: text for "entente.keys" or NULL. The result owns copies of everything. ENT_ENOMEM. */
 int ent_schema_new(const struct ent_field *fields, size_t n_fields, const char *keys, struct ArrowSchema *ret, struct ent_err *err);
+/* Adds one pair to the metadata of a schema that ent_schema_new or ent_schema_dup made; a key stands once. ENT_ENOMEM. */
+int ent_schema_meta_add(struct ArrowSchema *schema, const char *key, const char *value, struct ent_err *err);
 /* A deep copy of any schema that ent_schema_check accepts. */
 int ent_schema_dup(const struct ArrowSchema *schema, struct ArrowSchema *ret, struct ent_err *err);
 /* A foreign schema: struct, at most ENT_COLUMNS_MAX named children (1 to 255 bytes of UTF-8), children present, metadata well formed. ENT_EDATA. */

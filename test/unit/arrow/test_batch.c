@@ -33,6 +33,9 @@ static void test_schema(const struct ArrowSchema *schema)
 	OK(f.type.id == ENT_T_DECIMAL && f.type.precision == 12 && f.type.scale == 2 && f.nullable && !f.unsupported[0], "field of a copy");
 	OK(ent_metadata_get(copy.metadata, ENT_META_KEYS, keys, sizeof keys) && !strcmp(keys, "id"), "keys of a copy");
 	OK(!ent_metadata_get(copy.metadata, "other", keys, sizeof keys), "absent key");
+	OK(!ent_schema_meta_add(&copy, ENT_META_STORE, "postgresql", NULL) && ent_metadata_get(copy.metadata, ENT_META_KEYS, keys, sizeof keys) &&
+		   ent_metadata_get(copy.metadata, ENT_META_STORE, keys, sizeof keys) && !strcmp(keys, "postgresql"),
+	   "one more pair");
 	OK_INT(ent_schema_find(&copy, "text"), 10);
 	OK_INT(ent_schema_find(&copy, "nothing"), -1);
 	copy.children[2]->format = "e";
