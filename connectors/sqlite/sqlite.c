@@ -7,20 +7,11 @@
 #include <sys/stat.h>
 #include <time.h>
 
-#include "arrow/stream.h"
-#include "entente/connector.h"
+#include "sqlite_inner.h"
 #include "sqlite_type.h"
 
 #define EXPORT __attribute__((visibility("default")))
 #define POLL_STEPS 4000 /* virtual machine steps between two looks at host->cancelled */
-
-struct ent_source {
-	struct ent_host host;
-	sqlite3 *db;
-	char *path;
-	bool stopped, late;
-	uint64_t begin_ms; /* of the current call */
-};
 
 static uint64_t now_ms(void)
 {
@@ -38,14 +29,15 @@ static int progress(void *arg)
 	return s->stopped || s->late;
 }
 
-/* Each call into SQLite starts its own time. */
-static void call_begin(struct ent_source *s)
+bool ent_sqlite_stopped(struct ent_source *s) { return progress(s) != 0; }
+
+void ent_sqlite_call_begin(struct ent_source *s)
 {
 	s->begin_ms = now_ms();
 	s->stopped = s->late = false;
 }
 
-static int failed(struct ent_source *s, const char *what, struct ent_err *err)
+int ent_sqlite_failed(struct ent_source *s, const char *what, struct ent_err *err)
 {
 	int kind = sqlite3_errcode(s->db);
 	if (s->stopped)
@@ -73,10 +65,12 @@ static void source_close(struct ent_source *s)
 }
 static void source_closep(struct ent_source **s) { source_close(*s); }
 
-static int path_find(const char *url, char **ret, struct ent_err *err)
+static int path_find(const char *url, bool writable, char **ret, struct ent_err *err)
 {
 	const char *path = !strncmp(url, "sqlite:", 7) ? url + 7 : url;
 	struct stat st;
+	if (writable && stat(path, &st) != 0 && errno == ENOENT)
+		return (*ret = ent_strdup(path)) ? 0 : ent_nomem(err);
 	if (stat(path, &st) != 0) {
 		int code = errno == ENOENT || errno == ENOTDIR ? ENT_ENOTFOUND : errno == EACCES ? ENT_EDENIED : ENT_EIO;
 		return ent_fail(err, code, "cannot open %.200s", path);
@@ -90,30 +84,34 @@ static int path_find(const char *url, char **ret, struct ent_err *err)
 static int settle(struct ent_source *s, struct ent_err *err)
 {
 	static const char what[] = "this is no SQLite database that can be read";
-	call_begin(s);
+	ent_sqlite_call_begin(s);
 	sqlite3_progress_handler(s->db, POLL_STEPS, progress, s);
 	sqlite3_busy_timeout(s->db, s->host.timeout_ms && s->host.timeout_ms < 5000 ? (int)s->host.timeout_ms : 5000);
 	sqlite3_db_config(s->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
 	sqlite3_db_config(s->db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
 	sqlite3_db_config(s->db, SQLITE_DBCONFIG_ENABLE_LOAD_EXTENSION, 0, NULL);
-	if (sqlite3_exec(s->db, "PRAGMA query_only = ON; PRAGMA cell_size_check = ON; SELECT count(*) FROM sqlite_master", NULL, NULL, NULL) !=
-	    SQLITE_OK)
-		return failed(s, what, err);
-	return 0;
+	ENT_TRY(ent_sqlite_run(s, "PRAGMA cell_size_check = ON; SELECT count(*) FROM sqlite_master", what, err));
+	return ent_sqlite_run(s, s->writable ? "PRAGMA synchronous = FULL" : "PRAGMA query_only = ON", what, err);
 }
 
 static int source_open(const struct ent_host *host, const char *url, const struct ent_option *options, size_t n_options, struct ent_source **ret,
 		       struct ent_err *err)
 {
-	if (n_options)
-		return ent_fail(err, ENT_EUSAGE, "SQLite has no option --%.60s", options[0].key);
+	bool writable = false;
+	for (size_t i = 0; i < n_options; i++) {
+		if (strcmp(options[i].key, "access") != 0)
+			return ent_fail(err, ENT_EUSAGE, "SQLite has no option --%.60s", options[i].key);
+		writable = !strcmp(options[i].value, "write");
+	}
 	ENT_CLEANUP(source_closep) struct ent_source *s = (struct ent_source *)calloc(1, sizeof *s);
 	if (!s)
 		return ent_nomem(err);
 	s->host = *host;
-	ENT_TRY(path_find(url, &s->path, err));
-	if (sqlite3_open_v2(s->path, &s->db, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_PRIVATECACHE, NULL) != SQLITE_OK)
-		return s->db ? failed(s, "the SQLite database cannot be opened", err) : ent_nomem(err);
+	s->writable = writable;
+	ENT_TRY(path_find(url, writable, &s->path, err));
+	int how = writable ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE : SQLITE_OPEN_READONLY;
+	if (sqlite3_open_v2(s->path, &s->db, how | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_PRIVATECACHE, NULL) != SQLITE_OK)
+		return s->db ? ent_sqlite_failed(s, "the SQLite database cannot be opened", err) : ent_nomem(err);
 	ENT_TRY(settle(s, err));
 	*ret = s;
 	s = NULL;
@@ -122,7 +120,7 @@ static int source_open(const struct ent_host *host, const char *url, const struc
 
 /* --- describing --- */
 
-static void name_put(struct ent_buf *out, const char *name)
+void ent_sqlite_name(struct ent_buf *out, const char *name)
 {
 	ent_buf_u8(out, '"');
 	for (; *name; name++) {
@@ -133,15 +131,18 @@ static void name_put(struct ent_buf *out, const char *name)
 	ent_buf_u8(out, '"');
 }
 
-static void statement_freep(sqlite3_stmt **s) { sqlite3_finalize(*s); }
-#define STATEMENT_AUTO ENT_CLEANUP(statement_freep) sqlite3_stmt *
-
-static int prepare(struct ent_source *s, const char *sql, const char *object, sqlite3_stmt **ret, struct ent_err *err)
+int ent_sqlite_run(struct ent_source *s, const char *sql, const char *what, struct ent_err *err)
 {
-	call_begin(s);
+	ent_sqlite_call_begin(s);
+	return sqlite3_exec(s->db, sql, NULL, NULL, NULL) == SQLITE_OK ? 0 : ent_sqlite_failed(s, what, err);
+}
+
+int ent_sqlite_prepare(struct ent_source *s, const char *sql, const char *object, sqlite3_stmt **ret, struct ent_err *err)
+{
+	ent_sqlite_call_begin(s);
 	if (sqlite3_prepare_v3(s->db, sql, -1, 0, ret, NULL) != SQLITE_OK ||
 	    (object && sqlite3_bind_text(*ret, 1, object, -1, SQLITE_STATIC) != SQLITE_OK))
-		return failed(s, "the table cannot be read", err);
+		return ent_sqlite_failed(s, "the table cannot be read", err);
 	return 0;
 }
 
@@ -167,8 +168,9 @@ static int column_read(struct columns *c, sqlite3_stmt *s, struct ent_err *err)
 	memcpy(c->names[c->n], name, strlen(name) + 1);
 	snprintf(c->natives[c->n], sizeof c->natives[0], "%s", declared && declared[0] ? declared : "(none)");
 	*f = (struct ent_field){ .name = c->names[c->n], .native = c->natives[c->n], .nullable = sqlite3_column_int(s, 2) == 0 };
-	if (!ent_sqlite_type(declared, &f->type, c->reasons[c->n]))
-		f->unsupported = c->reasons[c->n];
+	enum ent_sqlite_use use = ent_sqlite_type(declared, &f->type, c->reasons[c->n]);
+	f->unsupported = use == ENT_SQLITE_JOINT ? NULL : c->reasons[c->n];
+	f->copied = use == ENT_SQLITE_COPIED;
 	c->n++;
 	return 0;
 }
@@ -197,26 +199,26 @@ static int columns_read(struct ent_source *s, const char *object, struct columns
 	c->reasons = (char(*)[200])calloc(ENT_COLUMNS_MAX, sizeof *c->reasons);
 	if (!c->all || !c->names || !c->natives || !c->reasons)
 		return ent_nomem(err);
-	ENT_TRY(prepare(s, columns_sql, object, &st, err));
+	ENT_TRY(ent_sqlite_prepare(s, columns_sql, object, &st, err));
 	while ((step = sqlite3_step(st)) == SQLITE_ROW)
 		ENT_TRY(column_read(c, st, err));
 	if (step != SQLITE_DONE)
-		return failed(s, "the table cannot be described", err);
+		return ent_sqlite_failed(s, "the table cannot be described", err);
 	if (!c->n)
 		return ent_fail(err, ENT_ENOTFOUND, "there is no table %.200s in the SQLite database", object);
 	return 0;
 }
 
-static int schema_read(struct ent_source *s, const char *object, struct ArrowSchema *ret, struct ent_err *err)
+int ent_sqlite_schema(struct ent_source *s, const char *object, struct ArrowSchema *ret, struct ent_err *err)
 {
 	ENT_CLEANUP(columns_deinit) struct columns c = { 0 };
 	STATEMENT_AUTO keys = NULL;
 	if (!object[0])
 		return ent_fail(err, ENT_EUSAGE, "name a table: sqlite:FILE#TABLE");
 	ENT_TRY(columns_read(s, object, &c, err));
-	ENT_TRY(prepare(s, keys_sql, object, &keys, err));
+	ENT_TRY(ent_sqlite_prepare(s, keys_sql, object, &keys, err));
 	if (sqlite3_step(keys) != SQLITE_ROW)
-		return failed(s, "the keys cannot be described", err);
+		return ent_sqlite_failed(s, "the keys cannot be described", err);
 	return ent_schema_new(c.all, c.n, (const char *)sqlite3_column_text(keys, 0), ret, err);
 }
 
@@ -238,113 +240,21 @@ static int source_describe(struct ent_source *s, const char *object, struct Arro
 	ENT_CLEANUP(ent_buf_deinit) struct ent_buf name = ENT_BUF(2000), sql = ENT_BUF(2000);
 	struct ent_object o = { .size = sizeof o, .rows = -1 };
 	STATEMENT_AUTO count = NULL;
-	ENT_TRY(schema_read(s, object, &schema, err));
-	name_put(&name, object);
+	ENT_TRY(ent_sqlite_schema(s, object, &schema, err));
+	ent_sqlite_name(&name, object);
 	ent_buf_printf(&sql, "SELECT count(*) FROM %s", ent_buf_text(&name));
 	ENT_TRY(ent_buf_check(&sql, err));
 	if (name.len >= sizeof o.relation)
 		return ent_fail(err, ENT_EUNSUPPORTED, "the name of the table is too long");
 	snprintf(o.relation, sizeof o.relation, "%s", ent_buf_text(&name));
-	ENT_TRY(prepare(s, ent_buf_text(&sql), NULL, &count, err));
+	ENT_TRY(ent_sqlite_prepare(s, ent_buf_text(&sql), NULL, &count, err));
 	if (sqlite3_step(count) != SQLITE_ROW)
-		return failed(s, "the rows cannot be counted", err);
+		return ent_sqlite_failed(s, "the rows cannot be counted", err);
 	o.rows = sqlite3_column_int64(count, 0);
 	version_put(s->path, o.version);
 	*ret_schema = ent_schema_take(&schema);
 	*ret_object = o;
 	return 0;
-}
-
-/* --- scanning --- */
-
-struct scan {
-	struct ent_source *source;
-	sqlite3_stmt *statement;
-	struct ArrowSchema schema;
-	struct ent_builder *builder;
-	uint64_t rows;
-	bool done;
-};
-
-static void scan_free(void *self)
-{
-	struct scan *c = (struct scan *)self;
-	if (!c)
-		return;
-	sqlite3_finalize(c->statement);
-	ent_builder_free(c->builder);
-	ent_schema_release(&c->schema);
-	free(c);
-}
-static void scan_freep(struct scan **c) { scan_free(*c); }
-
-static int scan_next(void *self, struct ArrowArray *ret, struct ent_err *err)
-{
-	struct scan *c = (struct scan *)self;
-	call_begin(c->source);
-	if (progress(c->source))
-		return failed(c->source, "reading the table stopped", err);
-	while (!c->done && !ent_builder_full(c->builder)) {
-		int step = sqlite3_step(c->statement);
-		if (step == SQLITE_DONE) {
-			c->done = true;
-			break;
-		}
-		if (step != SQLITE_ROW)
-			return failed(c->source, "reading the table stopped", err);
-		c->rows++;
-		for (int i = 0; i < (int)c->schema.n_children; i++)
-			ENT_TRY(ent_sqlite_value_put(c->builder, i, c->schema.children[i]->name, c->rows, c->statement, err));
-	}
-	return ent_builder_rows(c->builder) ? ent_builder_finish(c->builder, ret, err) : 0;
-}
-
-static const struct ent_stream_ops scan_ops = { scan_next, scan_free };
-
-/* The fields asked for, in their order, and the SELECT that reads them. */
-static int scan_prepare(struct scan *c, const struct ArrowSchema *table, const char *object, const char *const *columns, size_t n_columns,
-			struct ent_field *fields, struct ent_err *err)
-{
-	ENT_CLEANUP(ent_buf_deinit) struct ent_buf sql = ENT_BUF((size_t)2 << 20);
-	for (size_t i = 0; i < n_columns; i++) {
-		struct ent_field_info f;
-		int at = ent_schema_find(table, columns[i]);
-		if (at < 0)
-			return ent_fail(err, ENT_ENOTFOUND, "there is no column %.200s", columns[i]);
-		ent_schema_field(table, (size_t)at, &f);
-		if (f.unsupported[0])
-			return ent_fail(err, ENT_EUNSUPPORTED, "column %.200s cannot be read: %s", columns[i], f.unsupported);
-		fields[i] = (struct ent_field){ .name = columns[i], .type = f.type, .nullable = f.nullable };
-		ent_buf_str(&sql, i ? ", " : "SELECT ");
-		name_put(&sql, columns[i]);
-	}
-	ent_buf_str(&sql, " FROM ");
-	name_put(&sql, object);
-	ENT_TRY(ent_buf_check(&sql, err));
-	ENT_TRY(ent_schema_new(fields, n_columns, NULL, &c->schema, err));
-	ENT_TRY(ent_builder_new(&c->schema, 0, &c->builder, err));
-	return prepare(c->source, ent_buf_text(&sql), NULL, &c->statement, err);
-}
-
-static void fields_freep(struct ent_field **f) { free(*f); }
-
-static int source_scan(struct ent_source *s, const char *object, const char *const *columns, size_t n_columns, struct ArrowArrayStream *ret,
-		       struct ent_err *err)
-{
-	ENT_SCHEMA_AUTO table = { 0 }, schema = { 0 };
-	ENT_CLEANUP(scan_freep) struct scan *c = (struct scan *)calloc(1, sizeof *c);
-	ENT_CLEANUP(fields_freep) struct ent_field *fields = (struct ent_field *)calloc(n_columns + 1, sizeof *fields);
-	if (!c || !fields)
-		return ent_nomem(err);
-	c->source = s;
-	if (!n_columns)
-		return ent_fail(err, ENT_EUSAGE, "a scan needs at least one column");
-	ENT_TRY(schema_read(s, object, &table, err));
-	ENT_TRY(scan_prepare(c, &table, object, columns, n_columns, fields, err));
-	ENT_TRY(ent_schema_dup(&c->schema, &schema, err));
-	struct scan *given = c;
-	c = NULL;
-	return ent_stream_new(&schema, &scan_ops, given, ret, err);
 }
 
 EXPORT const struct ent_connector *ent_connector_entry(void);
@@ -356,10 +266,25 @@ const struct ent_connector *ent_connector_entry(void)
 							.schemes = "sqlite",
 							.suffixes = "",
 							.dialect = "sqlite",
-							.capabilities = ENT_CAP_SNAPSHOT,
+							.capabilities =
+								ENT_CAP_SNAPSHOT | ENT_CAP_SPLIT | ENT_CAP_WRITE | ENT_CAP_TXN_SINK | ENT_CAP_UPSERT,
 							.open = source_open,
 							.close = source_close,
 							.describe = source_describe,
-							.scan = source_scan };
+							.scan = ent_sqlite_scan,
+							.plan = ent_sqlite_plan,
+							.read = ent_sqlite_read,
+							.map = ent_sqlite_map,
+							.sink_open = ent_sqlite_sink_open,
+							.sink_table = ent_sqlite_sink_table,
+							.sink_rows = ent_sqlite_sink_rows,
+							.sink_changes = ent_sqlite_sink_changes,
+							.sink_truncate = ent_sqlite_sink_truncate,
+							.sink_commit = ent_sqlite_sink_commit,
+							.sink_rollback = ent_sqlite_sink_rollback,
+							.sink_last = ent_sqlite_sink_last,
+							.sink_finish = ent_sqlite_sink_finish,
+							.sink_close = ent_sqlite_sink_close,
+							.sink_alter = ent_sqlite_sink_alter };
 	return &connector;
 }

@@ -59,26 +59,60 @@ static void declared_split(const char *declared, char name[64], int *p, int *s)
 		*s = 0;
 }
 
-bool ent_sqlite_type(const char *declared, struct ent_type *ret, char reason[200])
+/* Types that only copies read. DECIMALTEXT(P,S): more digits than a real tells apart, kept as text. */
+static const struct {
+	const char *name;
+	enum ent_type_id type;
+} copied[] = { { "BLOB", ENT_T_BINARY }, { "BYTEA", ENT_T_BINARY }, { "VARBINARY", ENT_T_BINARY }, { "TIME", ENT_T_TIME } };
+
+enum ent_sqlite_use ent_sqlite_type(const char *declared, struct ent_type *ret, char reason[200])
 {
 	char name[64];
 	int p, s;
 	declared_split(declared ? declared : "", name, &p, &s);
-	if (!strcmp(name, "DECIMAL") || !strcmp(name, "NUMERIC") || !strcmp(name, "DEC")) {
-		bool fits = p >= 1 && p <= 18 && s >= 0 && s <= p;
+	bool wide = !strcmp(name, "DECIMALTEXT");
+	if (wide || !strcmp(name, "DECIMAL") || !strcmp(name, "NUMERIC") || !strcmp(name, "DEC")) {
+		bool fits = p >= 1 && p <= 18 && s >= 0 && s <= p, copy = p >= 1 && p <= 38 && s >= 0 && s <= p && wide;
 		*ret = (struct ent_type){ ENT_T_DECIMAL, (uint8_t)p, (uint8_t)s };
 		if (!fits)
 			snprintf(reason, 200, "%.60s has no joint type; declare it with 1 to 18 digits, such as DECIMAL(12,2)", declared);
-		return fits;
+		return fits ? ENT_SQLITE_JOINT : copy ? ENT_SQLITE_COPIED : ENT_SQLITE_NONE;
 	}
 	for (size_t i = 0; i < ENT_COUNT(types); i++) {
 		if (!strcmp(types[i].name, name)) {
 			*ret = (struct ent_type){ .id = types[i].type };
-			return true;
+			return ENT_SQLITE_JOINT;
 		}
 	}
 	snprintf(reason, 200, name[0] ? "the declared type %.60s has no joint type" : "it has no declared type%s", name);
-	return false;
+	for (size_t i = 0; i < ENT_COUNT(copied); i++) {
+		if (!strcmp(copied[i].name, name)) {
+			*ret = (struct ent_type){ .id = copied[i].type };
+			return ENT_SQLITE_COPIED;
+		}
+	}
+	return ENT_SQLITE_NONE;
+}
+
+void ent_sqlite_declare(struct ent_type t, char out[64])
+{
+	static const char *const names[ENT_T_COUNT] = { [ENT_T_BOOL] = "BOOLEAN",
+							[ENT_T_INT16] = "SMALLINT",
+							[ENT_T_INT32] = "INT4",
+							[ENT_T_INT64] = "BIGINT",
+							[ENT_T_REAL] = "DOUBLE",
+							[ENT_T_DOUBLE] = "DOUBLE",
+							[ENT_T_DATE] = "DATE",
+							[ENT_T_TIMESTAMP] = "TIMESTAMP",
+							[ENT_T_TIMESTAMPTZ] = "TIMESTAMPTZ",
+							[ENT_T_TEXT] = "TEXT",
+							[ENT_T_UINT64] = "DECIMALTEXT(20,0)",
+							[ENT_T_TIME] = "TIME",
+							[ENT_T_BINARY] = "BLOB" };
+	if (t.id == ENT_T_DECIMAL)
+		snprintf(out, 64, "%s(%u,%u)", t.precision <= 15 ? "DECIMAL" : "DECIMALTEXT", t.precision, t.scale);
+	else
+		snprintf(out, 64, "%s", names[t.id]);
 }
 
 static int misfit(const char *name, uint64_t row, struct ent_type t, sqlite3_stmt *s, int col, struct ent_err *err)
@@ -127,6 +161,8 @@ static bool time_read(sqlite3_stmt *s, int col, int kind, struct ent_type t, int
 	if (kind != SQLITE_TEXT)
 		return false;
 	struct ent_bytes text = ent_bytes(sqlite3_column_text(s, col), (size_t)sqlite3_column_bytes(s, col));
+	if (t.id == ENT_T_TIME)
+		return ent_clock_parse(text, ret);
 	if (t.id != ENT_T_DATE)
 		return ent_timestamp_parse(text, t.id == ENT_T_TIMESTAMPTZ, ret);
 	bool ok = ent_date_parse(text, &days);
@@ -154,7 +190,11 @@ int ent_sqlite_value_put(struct ent_builder *b, int col, const char *name, uint6
 	ent_i128 wide = 0;
 	if (kind == SQLITE_NULL)
 		return ent_builder_null(b, (size_t)col, err);
-	if (t.id == ENT_T_TEXT)
+	if (t.id == ENT_T_BINARY)
+		code = kind != SQLITE_BLOB
+			       ? ENT_EDATA
+			       : ent_builder_text(b, (size_t)col, ent_bytes(sqlite3_column_blob(s, col), (size_t)sqlite3_column_bytes(s, col)), err);
+	else if (t.id == ENT_T_TEXT)
 		code = kind != SQLITE_TEXT
 			       ? ENT_EDATA
 			       : ent_builder_text(b, (size_t)col, ent_bytes(sqlite3_column_text(s, col), (size_t)sqlite3_column_bytes(s, col)), err);
@@ -162,7 +202,7 @@ int ent_sqlite_value_put(struct ent_builder *b, int col, const char *name, uint6
 		code = decimal_read(s, col, kind, t, &wide) ? ent_builder_wide(b, (size_t)col, wide, err) : ENT_EDATA;
 	else if (ent_type_is_float(t))
 		code = real_read(s, col, kind, &d) ? ent_builder_real(b, (size_t)col, d, err) : ENT_EDATA;
-	else if (ent_type_is_time(t))
+	else if (ent_type_is_time(t) || t.id == ENT_T_TIME)
 		code = time_read(s, col, kind, t, &i) ? ent_builder_int(b, (size_t)col, i, err) : ENT_EDATA;
 	else
 		code = kind == SQLITE_INTEGER ? ent_builder_int(b, (size_t)col, sqlite3_column_int64(s, col), err) : ENT_EDATA;
