@@ -20,17 +20,18 @@
 #define ENT_CONNECTOR_ABI 2
 
 enum ent_connector_capability {
-	ENT_CAP_SNAPSHOT = 1,    /* scan */
-	ENT_CAP_SPLIT = 2,       /* plan gives more than one split */
-	ENT_CAP_CDC = 4,         /* changes: real change data capture, every change in order */
-	ENT_CAP_TXN_SINK = 8,    /* sink: rows and checkpoint commit together; without it: idempotent by key, then the checkpoint */
-	ENT_CAP_UPSERT = 16,     /* sink: modes upsert and changes */
-	ENT_CAP_CHECKSUM = 32,   /* checksum inside the store */
-	ENT_CAP_SQL = 64,        /* query: this store's SQL means the same as the plan's (see dialect) */
-	ENT_CAP_WRITE = 128,     /* sink at all */
-	ENT_CAP_WIRE = 256,      /* read and sink know ENT_READ_WIRE */
-	ENT_CAP_POLL = 512,      /* changes: found by polling; deletes and intermediate states may be missed */
-	ENT_CAP_TWO_PHASE = 1024 /* sink_prepare, settle, in_doubt */
+	ENT_CAP_SNAPSHOT = 1,     /* scan */
+	ENT_CAP_SPLIT = 2,        /* plan gives more than one split */
+	ENT_CAP_CDC = 4,          /* changes: real change data capture, every change in order */
+	ENT_CAP_TXN_SINK = 8,     /* sink: rows and checkpoint commit together; without it: idempotent by key, then the checkpoint */
+	ENT_CAP_UPSERT = 16,      /* sink: modes upsert and changes */
+	ENT_CAP_CHECKSUM = 32,    /* checksum inside the store */
+	ENT_CAP_SQL = 64,         /* query: this store's SQL means the same as the plan's (see dialect) */
+	ENT_CAP_WRITE = 128,      /* sink at all */
+	ENT_CAP_WIRE = 256,       /* read and sink know ENT_READ_WIRE */
+	ENT_CAP_POLL = 512,       /* changes: found by polling; deletes and intermediate states may be missed */
+	ENT_CAP_TWO_PHASE = 1024, /* sink_prepare, settle, in_doubt */
+	ENT_CAP_PARALLEL = 2048   /* several sinks of one job (same epoch, own sources) may write the same table at the same time */
 };
 
 struct ent_option { /* an option of `add`, such as --null NA: key "null", value "NA" */

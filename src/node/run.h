@@ -93,12 +93,31 @@ struct ent_run_result { /* zero and NULL where this participant has none */
 	struct ent_bytes guard_public, guard_shares; /* compute parties: what later jobs are compared with */
 };
 
+struct ent_move_spec {                      /* moving tables: copy, compare, ... */
+	const char *id;                     /* the node's name for it */
+	const char *kind;                   /* "copy", "compare" */
+	const json_t *args;                 /* of verb move.start; may hold no secret */
+	const struct ent_source_spec *ends; /* source, targets; compare: a, b */
+	const char *const *names;           /* of the ends, as people see them */
+	size_t n_ends;
+	uint8_t salt[32]; /* of the digests that the entry names */
+};
+
+struct ent_move_note { /* how far it is */
+	const char *phase;
+	uint64_t rows, bytes, splits_done, splits;
+	int64_t rows_total; /* -1 unknown */
+};
+
 struct ent_runner;
 struct ent_runner_ops {
 	/* Start and return at once; end with ent_node_probed / ent_node_run_ended, never from inside the call. */
 	int (*probe)(struct ent_runner *r, const struct ent_probe *probe, struct ent_err *err); /* probe is copied */
 	int (*start)(struct ent_runner *r, const struct ent_run_spec *spec, struct ent_err *err);
 	void (*cancel)(struct ent_runner *r, const char *job, uint32_t attempt); /* ended still comes */
+	/* Starts and returns at once; ends with ent_node_move_ended. spec is copied. NULL: nothing here moves tables. */
+	int (*move)(struct ent_runner *r, const struct ent_move_spec *spec, struct ent_err *err);
+	void (*move_cancel)(struct ent_runner *r, const char *id); /* ended still comes */
 };
 
 struct ent_runner {
