@@ -117,9 +117,13 @@ int ent_sqlite_sink_last(struct ent_sink *k, const char *part, struct ent_sink_c
 static int epoch_read(struct ent_sink *k, uint64_t *ret, struct ent_err *err)
 {
 	struct ent_sink_checkpoint c = { .epoch = 0 };
-	int code = ent_sqlite_sink_last(k, EPOCH_PART, &c, NULL);
-	if (code && code != ENT_ENOTFOUND)
+	struct ent_err quiet = ENT_ERR_INIT;
+	int code = ent_sqlite_sink_last(k, EPOCH_PART, &c, &quiet);
+	if (code && code != ENT_ENOTFOUND) {
+		if (err)
+			*err = quiet;
 		return code;
+	}
 	*ret = code ? 0 : c.epoch;
 	return 0;
 }
