@@ -33,18 +33,33 @@ static struct ent_expr *at_least(struct ent_arena *arena, struct ent_expr *arg, 
 	return make(arena, (struct ent_expr){ .kind = ENT_X_CALL, .op = ENT_OP_GE, .type = { .id = ENT_T_BOOL } }, n, least);
 }
 
-static void find_selector(void *arg, const struct ent_expr *e)
+struct held_walk {
+	const struct ent_decision *decision;
+	bool filtered, distinct, unknown;
+};
+
+static void find_held(void *arg, const struct ent_expr *e)
 {
-	bool picks = e->kind == ENT_X_CASE || (e->kind == ENT_X_CALL && (e->op == ENT_OP_COALESCE || e->op == ENT_OP_NULLIF));
-	if (picks || (e->kind == ENT_X_AGG && (e->filter || e->distinct)))
-		*(bool *)arg = true;
+	struct held_walk *w = arg;
+	if (e->kind != ENT_X_AGG)
+		return;
+	const struct ent_decision_agg *d = ent_decision_agg_of(w->decision, e);
+	w->unknown |= !d;
+	w->filtered |= d && d->held == ENT_HELD_FILTERED;
+	w->distinct |= e->distinct;
 }
 
-static bool has_selector(const struct ent_expr *e)
+/* Rule 4 as decided; conditions inside a subquery's aggregates are not held there. */
+static int check_held(const struct ent_decision *decision, const struct ent_expr *e, struct ent_err *err)
 {
-	bool found = false;
-	ent_expr_walk(e, find_selector, &found);
-	return found;
+	struct held_walk w = { .decision = decision };
+	ent_expr_walk(e, find_held, &w);
+	if (w.unknown)
+		return ent_fail(err, ENT_EINTERNAL, "the decision says nothing about an aggregate of a subquery");
+	if (!w.filtered && !w.distinct)
+		return 0;
+	ent_fail(err, ENT_EUNSUPPORTED, "CASE, COALESCE, NULLIF, FILTER or DISTINCT in an aggregated subquery over a protected table");
+	return ent_next(err, "filter the rows in its WHERE, or aggregate in the outer query");
 }
 
 /* CASE WHEN COUNT(arg) >= k THEN agg END */
@@ -64,16 +79,16 @@ static struct ent_expr *guarded(struct ent_arena *arena, struct ent_expr *agg, u
 	return args[2] ? e : NULL;
 }
 
-static struct ent_expr *rewrite(struct ent_arena *arena, struct ent_expr *e, uint32_t k)
+static struct ent_expr *rewrite(struct ent_arena *arena, const struct ent_decision *d, struct ent_expr *e, uint32_t k)
 {
 	if (e->kind == ENT_X_AGG)
-		return e->n_args && e->args[0]->nullable ? guarded(arena, e, k) : e;
+		return ent_decision_agg_of(d, e)->non_null ? guarded(arena, e, k) : e;
 	if (!e->n_args)
 		return e;
 	struct ent_expr *x = make(arena, *e, NULL, NULL);
 	struct ent_expr **args = ENT_NEWS(arena, e->n_args, struct ent_expr *);
 	for (size_t i = 0; x && args && i < e->n_args; i++)
-		if (!(args[i] = rewrite(arena, e->args[i], k)))
+		if (!(args[i] = rewrite(arena, d, e->args[i], k)))
 			return NULL;
 	if (!x || !args)
 		return NULL;
@@ -91,7 +106,7 @@ static bool is_group(const struct ent_query *q, const struct ent_expr *e)
 	return false;
 }
 
-static int hold_to_k(struct ent_arena *arena, struct ent_query *q, uint32_t k, struct ent_err *err)
+static int hold_to_k(struct ent_arena *arena, struct ent_query *q, const struct ent_decision *d, uint32_t k, struct ent_err *err)
 {
 	struct ent_expr *enough = at_least(arena, NULL, k);
 	struct ent_item *items = ENT_NEWS(arena, q->n_items, struct ent_item);
@@ -101,12 +116,8 @@ static int hold_to_k(struct ent_arena *arena, struct ent_query *q, uint32_t k, s
 		items[i] = q->items[i];
 		if (is_group(q, items[i].expr))
 			continue;
-		if (has_selector(items[i].expr)) {
-			ent_fail(err, ENT_EUNSUPPORTED,
-				 "CASE, COALESCE, NULLIF, FILTER or DISTINCT in an aggregated subquery over a protected table");
-			return ent_next(err, "filter the rows in its WHERE, or aggregate in the outer query");
-		}
-		if (!(items[i].expr = rewrite(arena, q->items[i].expr, k)))
+		ENT_TRY(check_held(d, items[i].expr, err));
+		if (!(items[i].expr = rewrite(arena, d, q->items[i].expr, k)))
 			return ent_nomem(err);
 	}
 	q->items = items;
@@ -147,8 +158,8 @@ static int describe(struct ent_arena *arena, const struct ent_rel *rel, const st
 	return 0;
 }
 
-int ent_joint_derive(struct ent_arena *arena, const struct ent_rel *rel, uint32_t k, struct ent_query **ret_query, struct ent_table **ret_table,
-		     struct ent_err *err)
+int ent_joint_derive(struct ent_arena *arena, const struct ent_rel *rel, const struct ent_decision *decision, uint32_t k,
+		     struct ent_query **ret_query, struct ent_table **ret_table, struct ent_err *err)
 {
 	struct ent_query *q = ENT_NEW(arena, struct ent_query);
 	struct ent_table *t = ENT_NEW(arena, struct ent_table);
@@ -157,7 +168,7 @@ int ent_joint_derive(struct ent_arena *arena, const struct ent_rel *rel, uint32_
 	*q = *rel->branches[0];
 	ENT_TRY(describe(arena, rel, q, t, err));
 	if (k)
-		ENT_TRY(hold_to_k(arena, q, k, err));
+		ENT_TRY(hold_to_k(arena, q, decision, k, err));
 	for (size_t i = 0; k && i < q->n_items; i++) {
 		union { /* the columns are ours */
 			const struct ent_column *in;

@@ -18,7 +18,9 @@
 #define ENT_PART_COND(i) (ENT_PART_ARG(ENT_AGGS_MAX) + (unsigned)(i))
 #define ENT_PART_FLAG(i) (ENT_PART_COND(ENT_CONDS_MAX) + (unsigned)(i))
 #define ENT_PART_TEMP(i) (ENT_PART_FLAG(ENT_FLAGS_MAX) + (unsigned)(i))
-#define ENT_PARTS_MAX (ENT_PART_TEMP(24))
+#define ENT_PART_SEEN(i) (ENT_PART_TEMP(24) + (unsigned)(i)) /* counts of released groups, for the differencing guard */
+#define ENT_PART_NONE_EVER ENT_PART_SEEN(ENT_SEEN_MAX)
+#define ENT_PARTS_MAX (ENT_PART_NONE_EVER + 1)
 
 struct ent_frame {
 	size_t rows;

@@ -23,6 +23,7 @@ int ent_group_counts(struct ent_run *r, const struct ent_frame *f, const unsigne
 int ent_group_keep(struct ent_run *r, struct ent_frame *f, struct ent_err *err);
 /* Rule 6: one row, one plane: the union of dropped groups holds 1 to k-1 rows of a protected table. No planes when nothing is protected. */
 int ent_group_remainder(struct ent_run *r, struct ent_frame *f, struct ent_bits *ret_bad, struct ent_err *err);
+int ent_group_any(struct ent_run *r, const struct ent_bits *rows, struct ent_bits *ret, struct ent_err *err);
 /* Rule 6's drop, then the released groups alone, rule 4's cells; leaves in f what opens (see output.c). */
 int ent_group_release(struct ent_run *r, struct ent_frame *f, struct ent_rows *rows, const struct ent_frame_layout *l, struct ent_bits *bad,
 		      struct ent_err *err);

@@ -1,242 +1,32 @@
-/* The differencing guard (policy.md rule 7): what this job counts is compared, inside MPC, with what earlier jobs of the same requester counted.
+/* The differencing guard (policy.md rule 7): what this job counts is compared, inside MPC, with what earlier jobs of the same requester counted,
+ * and its filtered aggregates with each other. What is compared with what is the decision's; here it is carried out.
  *
- * A record of a job at a compute party: public JSON (selection, GROUP BY, protected tables, sizes) and shares (dropped bit; per table the total
- * and the count of each released group; label codes). Released groups are as many as opened, so the sizes are public already.
- * Other selection: totals closer than k refuse the job, cells with equal labels closer than k are dropped. Same selection under another
- * GROUP BY: refused unless one has none or neither dropped a group. Each comparison opens one bit; dropped cells open by their number.
- * Cells are dropped after the remainder rule has run; they hold k rows or more, so the union of dropped groups stays large enough. */
+ * Totals closer than k refuse the job (one opened bit per comparison). Cells with equal labels closer than k: for the question's own selection
+ * the group is dropped (dropped groups open by their number), for a filtered aggregate its cell becomes NULL (nothing opens). Cells are dropped
+ * after the remainder rule has run; they hold k rows or more, so the union of dropped groups stays large enough. */
 #include <stdlib.h>
 
-#include "crypto/hash.h"
 #include "joint/group.h"
+#include "joint/guard_record.h"
 
 static const struct ent_why compare_bit = { "differencing guard: one bit per comparison", ENT_PERMIT_FIXED };
 static const struct ent_why cells_kept = { "differencing guard: number of cells that stay", ENT_PERMIT_FIXED };
 
-/* ---- what is public about a job ---- */
-
-static int hash_query(const struct ent_query *q, uint8_t ret[32], struct ent_err *err)
-{
-	ENT_JSON_AUTO j = NULL;
-	ENT_CLEANUP(ent_buf_deinit) struct ent_buf b = ENT_BUF((size_t)1 << 22);
-	ENT_TRY(ent_query_json(q, &j, err));
-	ENT_TRY(ent_json_canonical(j, &b, err));
-	ent_sha256(b.data, b.len, ret);
-	return 0;
-}
-
-static int selection_hex(const struct ent_joint_plan *p, char out[65], struct ent_err *err)
-{
-	struct ent_query q = *p->query;
-	uint8_t digest[32];
-	ENT_CLEANUP(ent_buf_deinit) struct ent_buf b = ENT_BUF((size_t)1 << 16);
-	q.n_items = q.n_group = q.n_order = 0;
-	q.having = NULL;
-	q.limit = -1;
-	q.offset = 0;
-	ENT_TRY(hash_query(&q, digest, err));
-	ent_buf_put(&b, digest, sizeof digest);
-	for (size_t i = 0; i < p->n_sources; i++) { /* content too: a table that changed is another selection */
-		ent_buf_put(&b, p->sources[i].table->facts_sha256, 32);
-		ent_buf_be64(&b, p->sources[i].table->version);
-	}
-	ENT_TRY(ent_buf_check(&b, err));
-	ent_sha256(b.data, b.len, digest);
-	ent_hex(out, digest, sizeof digest);
-	return 0;
-}
-
-static const char *base_name(void *arg, uint16_t rel, uint16_t column)
-{
-	const struct ent_run *run = arg;
-	const struct ent_rel *r = &run->p->query->rels[rel];
-	const char *name = r->kind == ENT_REL_TABLE ? ent_arena_printf(run->arena, "%s.%s.%u", r->table->org, r->table->name, column)
-						    : ent_arena_printf(run->arena, "%u.%u", rel, column);
-	return name ? name : "";
-}
-
-struct label_key {
-	uint8_t sha[32]; /* of the label's text */
-	size_t at;
+struct guard {
+	struct ent_run *r;
+	struct ent_guard_record mine, earlier[ENT_GUARD_JOBS_MAX];
+	size_t n_earlier;
+	struct ent_bits drop;                /* groups that go */
+	struct ent_bits hide[ENT_CONDS_MAX]; /* cells of aggregates under a condition that become NULL */
 };
 
-static int compare_label_keys(const void *a, const void *b)
+static void guard_deinit(struct guard *g)
 {
-	const struct label_key *x = a, *y = b;
-	int order = memcmp(x->sha, y->sha, sizeof x->sha);
-	return order ? order : (x->at > y->at) - (x->at < y->at);
-}
-
-/* The GROUP BY in terms of base columns, whatever FROM surrounds it and in whatever order it was written: ret_order says where each label of
- * the common order stands in the plan. */
-static int label_sha(struct ent_run *r, const struct ent_expr *e, uint8_t ret[32], struct ent_err *err)
-{
-	struct ent_printed text = { .n_params = 0 };
-	ENT_CLEANUP(ent_buf_deinit) struct ent_buf b = ENT_BUF((size_t)1 << 22);
-	ENT_TRY(ent_sql_print_expr(r->arena, e, ENT_DIALECT_DUCKDB, base_name, r, &text, err));
-	ent_buf_put(&b, text.text.data, text.text.len);
-	ent_buf_deinit(&text.text);
-	for (size_t k = 0; k < text.n_params; k++) {
-		const char *value;
-		ENT_TRY(ent_sql_param_text(r->arena, text.params[k].value, &value, err));
-		ent_buf_printf(&b, "|%s", value ? value : "NULL");
-	}
-	ENT_TRY(ent_buf_check(&b, err));
-	ent_sha256(b.data, b.len, ret);
-	return 0;
-}
-
-static int grouping_hex(struct ent_run *r, char out[65], size_t ret_order[ENT_LABELS_MAX], struct ent_err *err)
-{
-	const struct ent_joint_plan *p = r->p;
-	struct label_key keys[ENT_LABELS_MAX];
-	uint8_t digest[32];
-	ENT_CLEANUP(ent_buf_deinit) struct ent_buf b = ENT_BUF(32 * ENT_LABELS_MAX + 1);
-	for (size_t i = 0; i < p->n_labels; i++) {
-		keys[i].at = i;
-		ENT_TRY(label_sha(r, p->labels[i].expr, keys[i].sha, err));
-	}
-	if (p->n_labels)
-		qsort(keys, p->n_labels, sizeof *keys, compare_label_keys);
-	for (size_t i = 0; i < p->n_labels; i++) {
-		ent_buf_put(&b, keys[i].sha, sizeof keys[i].sha);
-		ret_order[i] = keys[i].at;
-	}
-	ENT_TRY(ent_buf_check(&b, err));
-	ent_sha256(b.data, b.len, digest);
-	ent_hex(out, digest, sizeof digest);
-	return 0;
-}
-
-struct record { /* an earlier job */
-	const char *job, *selection, *grouping;
-	bool grouped;
-	size_t rows;
-	unsigned label_planes, count_bits;
-	struct ent_bits dropped, labels;
-	struct {
-		const char *org, *name;
-		struct ent_bits total, counts;
-	} tables[ENT_SQL_RELS_MAX];
-	size_t n_tables;
-	json_t *json;
-};
-
-static void record_deinit(struct record *c)
-{
-	json_decref(c->json);
-	ent_bits_deinit(&c->dropped);
-	ent_bits_deinit(&c->labels);
-	for (size_t i = 0; i < c->n_tables; i++) {
-		ent_bits_deinit(&c->tables[i].total);
-		ent_bits_deinit(&c->tables[i].counts);
-	}
-}
-
-/* Value and null plane of every label, the null plane also where it cannot be set, so that equal labels of two jobs have equal planes. */
-static int stack_labels(struct ent_run *r, const struct ent_frame *f, const size_t *order, struct ent_bits *ret, struct ent_err *err)
-{
-	const struct ent_bits *parts[2 * ENT_LABELS_MAX];
-	ENT_BITS_AUTO zero = { 0 };
-	size_t n = 0;
-	ENT_TRY(ent_sx_const(&r->x, f->rows, 1, 0, &zero, err));
-	for (size_t k = 0; k < r->p->n_labels; k++) {
-		size_t i = order[k];
-		bool text = r->p->labels[i].enc.kind == ENT_ENC_CODE, nulls = ent_frame_has(f, ENT_PART_LABEL_NULL(i));
-		parts[n++] = &f->part[text ? ENT_PART_LABEL_CODE(i) : ENT_PART_LABEL(i)];
-		parts[n++] = nulls ? &f->part[ENT_PART_LABEL_NULL(i)] : &zero;
-	}
-	return n ? ent_sx_stack(&r->x, parts, n, ret, err) : 0;
-}
-
-/* ---- records as bytes ---- */
-
-static void put_shares(struct ent_buf *b, const struct ent_bits *x)
-{
-	size_t len = x->planes * ent_words(x->rows) * 8;
-	for (int c = 0; c < 2 && len; c++)
-		ent_buf_put(b, x->c[c], len);
-}
-
-static int get_shares(struct ent_run *r, struct ent_reader *in, size_t rows, unsigned planes, struct ent_bits *ret, struct ent_err *err)
-{
-	size_t len = planes * ent_words(rows) * 8;
-	struct ent_bytes a = ent_read(in, len), b = ent_read(in, len);
-	if (!in->ok)
-		return ent_fail(err, ENT_EDATA, "the record of an earlier job is damaged");
-	if (!planes || !rows)
-		return 0;
-	ENT_TRY(ent_bits_new(r->mpc, rows, planes, ret, err));
-	memcpy(ret->c[0], a.data, len);
-	memcpy(ret->c[1], b.data, len);
-	return 0;
-}
-
-static int put_record(struct ent_run *r, const struct ent_frame *f, const struct ent_bits *labels, const char *selection, const char *grouping,
-		      struct ent_err *err)
-{
-	const struct ent_joint_plan *p = r->p;
-	struct ent_joint_result *res = r->result;
-	ENT_JSON_AUTO tables = json_array();
-	ent_buf_init(&res->guard_shares, (size_t)1 << 30);
-	ent_buf_init(&res->guard_public, (size_t)1 << 20);
-	put_shares(&res->guard_shares, &r->dropped);
-	put_shares(&res->guard_shares, labels);
-	for (size_t i = 0; i < p->n_rels; i++) {
-		const struct ent_table *t = p->sources[p->rels[i].first_source].table;
-		if (!p->rels[i].is_protected)
-			continue;
-		if (json_array_append_new(tables, json_pack("[s,s]", t->org, t->name)))
-			return ent_nomem(err);
-		put_shares(&res->guard_shares, p->n_labels ? &r->totals[i] : &f->part[ENT_PART_ID(i)]);
-		put_shares(&res->guard_shares, &f->part[ENT_PART_ID(i)]);
-	}
-	ENT_JSON_AUTO o = json_pack("{s:s, s:s, s:b, s:I, s:I, s:I, s:O, s:I}", "selection", selection, "grouping", grouping, "grouped",
-				    (int)(p->n_labels > 0), "rows", (json_int_t)f->rows, "label_planes", (json_int_t)labels->planes, "count_bits",
-				    (json_int_t)p->count_bits, "tables", tables, "version", (json_int_t)1);
-	if (!o)
-		return ent_nomem(err);
-	ENT_TRY(ent_json_canonical(o, &res->guard_public, err));
-	return ent_buf_check(&res->guard_shares, err);
-}
-
-static int get_tables(struct ent_run *r, struct record *c, struct ent_reader *in, const json_t *tables, struct ent_err *err)
-{
-	for (size_t i = 0; i < json_array_size(tables); i++) {
-		const json_t *pair = json_array_get(tables, i);
-		if (i == ENT_SQL_RELS_MAX || !json_is_string(json_array_get(pair, 0)) || !json_is_string(json_array_get(pair, 1)))
-			return ent_fail(err, ENT_EDATA, "the record of an earlier job is damaged");
-		c->tables[i].org = json_string_value(json_array_get(pair, 0));
-		c->tables[i].name = json_string_value(json_array_get(pair, 1));
-		c->n_tables = i + 1;
-		ENT_TRY(get_shares(r, in, 1, c->count_bits, &c->tables[i].total, err));
-		ENT_TRY(get_shares(r, in, c->rows, c->count_bits, &c->tables[i].counts, err));
-	}
-	return ent_reader_left(in) ? ent_fail(err, ENT_EDATA, "the record of an earlier job is damaged") : 0;
-}
-
-static int get_record(struct ent_run *r, const struct ent_joint_guard_blob *blob, struct record *c, struct ent_err *err)
-{
-	json_t *tables;
-	int64_t rows, planes, bits, version;
-	struct ent_reader in = ent_reader(blob->shares);
-	c->job = blob->job;
-	ENT_TRY(ent_json_parse_canonical(blob->public_json, (size_t)1 << 20, &c->json, err));
-	ENT_TRY(ent_json_int(c->json, "version", 1, 1, &version, err));
-	ENT_TRY(ent_json_str(c->json, "selection", &c->selection, err));
-	ENT_TRY(ent_json_str(c->json, "grouping", &c->grouping, err));
-	ENT_TRY(ent_json_bool(c->json, "grouped", &c->grouped, err));
-	ENT_TRY(ent_json_int(c->json, "rows", 1, (int64_t)1 << 31, &rows, err));
-	ENT_TRY(ent_json_int(c->json, "label_planes", 0, 4096, &planes, err));
-	ENT_TRY(ent_json_int(c->json, "count_bits", 1, 62, &bits, err));
-	ENT_TRY(ent_json_array(c->json, "tables", &tables, err));
-	c->rows = (size_t)rows;
-	c->label_planes = (unsigned)planes;
-	c->count_bits = (unsigned)bits;
-	if (c->grouped)
-		ENT_TRY(get_shares(r, &in, 1, 1, &c->dropped, err));
-	ENT_TRY(get_shares(r, &in, c->rows, c->label_planes, &c->labels, err));
-	return get_tables(r, c, &in, tables, err);
+	for (size_t i = 0; i < g->n_earlier; i++)
+		ent_guard_record_deinit(&g->earlier[i]);
+	ent_bits_deinit(&g->drop);
+	for (size_t i = 0; i < ENT_CONDS_MAX; i++)
+		ent_bits_deinit(&g->hide[i]);
 }
 
 /* ---- comparing ---- */
@@ -279,32 +69,43 @@ static int open_bit(struct ent_run *r, const struct ent_bits *bit, bool *ret, st
 	return 0;
 }
 
-static int table_in(const struct record *c, const struct ent_table *t)
+static int or_in(struct ent_run *r, struct ent_bits *acc, struct ent_bits *with, struct ent_err *err)
 {
-	for (size_t i = 0; i < c->n_tables; i++)
-		if (!strcmp(c->tables[i].org, t->org) && !strcmp(c->tables[i].name, t->name))
-			return (int)i;
-	return -1;
+	struct ent_bits t = { 0 };
+	if (acc->planes)
+		ENT_TRY(ent_sx_or(&r->x, acc, with, &t, err));
+	else
+		t = ent_bits_take(with);
+	ent_bits_deinit(acc);
+	*acc = t;
+	return 0;
 }
 
-static int compare_totals(struct ent_run *r, const struct ent_frame *f, const struct record *c, struct ent_err *err)
+/* Rows compare with rows, groups of a subquery with groups: one of those already stands for k rows. */
+static uint32_t least(const struct ent_decision_guard *rule, const struct ent_guard_count *a) { return a->derived ? 1 : rule->k; }
+
+static bool comparable(const struct ent_decision_guard *rule, const struct ent_guard_count *a, const struct ent_guard_count *b)
 {
-	const struct ent_joint_plan *p = r->p;
-	bool compared = false;
-	for (size_t i = 0; i < p->n_rels; i++) {
-		int at = p->rels[i].is_protected ? table_in(c, p->sources[p->rels[i].first_source].table) : -1;
-		ENT_BITS_AUTO near = { 0 };
-		bool bad;
-		if (at < 0)
-			continue;
-		const struct ent_bits *mine = p->n_labels ? &r->totals[i] : &f->part[ENT_PART_ID(i)];
-		ENT_TRY(close_counts(r, mine, &c->tables[at].total, p->rels[i].k, &near, err));
-		ENT_TRY(open_bit(r, &near, &bad, err));
-		if (bad)
-			return refuse_close(r, c->job, "fewer rows than the minimum group lie between the two selections", err);
-		compared = true;
-	}
-	return compared ? 0 : refuse_close(r, c->job, "what the earlier answer left does not count the rows of the same tables", err);
+	return a->selection == rule->selection && b->selection == rule->other && a->derived == b->derived;
+}
+
+static int compare_totals(struct guard *g, const struct ent_decision_guard *rule, const struct ent_guard_record *c, struct ent_err *err)
+{
+	ENT_BITS_AUTO any = { 0 };
+	bool bad;
+	for (size_t i = 0; i < g->mine.n; i++)
+		for (size_t j = 0; j < c->n; j++) {
+			ENT_BITS_AUTO near = { 0 };
+			const struct ent_guard_count *a = &g->mine.at[i], *b = &c->at[j];
+			if (!comparable(rule, a, b))
+				continue;
+			ENT_TRY(close_counts(g->r, &a->total, &b->total, least(rule, a), &near, err));
+			ENT_TRY(or_in(g->r, &any, &near, err));
+		}
+	if (!any.planes)
+		return refuse_close(g->r, c->job, "what the earlier answer left does not count the rows of the same tables", err);
+	ENT_TRY(open_bit(g->r, &any, &bad, err));
+	return bad ? refuse_close(g->r, c->job, "fewer rows than the minimum group lie between the two selections", err) : 0;
 }
 
 static void free_indices(uint32_t **p) { free(*p); }
@@ -338,118 +139,209 @@ static int fold_pairs(struct ent_run *r, struct ent_bits *pairs, size_t n, size_
 	return ent_sx_gather(&r->x, pairs, at, n, ret, err);
 }
 
-static int compare_pairs(struct ent_run *r, const struct ent_frame *f, const struct ent_bits *same, const struct record *c, size_t rel,
-			 struct ent_bits *ret, struct ent_err *err)
+static int match_labels(struct guard *g, struct ent_guard_record *c, struct ent_err *err)
 {
-	int at = table_in(c, r->p->sources[r->p->rels[rel].first_source].table);
-	size_t n = f->rows, m = c->rows;
+	size_t n = g->mine.rows, m = c->rows;
+	ENT_BITS_AUTO a = { 0 };
+	ENT_BITS_AUTO b = { 0 };
+	if (c->same.planes)
+		return 0;
+	if (g->mine.label_planes != c->label_planes || n > ((size_t)1 << 24) / m)
+		return refuse_close(g->r, c->job, "the groups of the two jobs cannot be compared: bounds changed in between, or there are too many",
+				    err);
+	ENT_TRY(spread(g->r, &g->mine.labels, n, m, true, &a, err));
+	ENT_TRY(spread(g->r, &c->labels, n, m, false, &b, err));
+	return ent_sx_eq(&g->r->x, &a, &b, &c->same, err);
+}
+
+/* Cells of this job that some cell of the earlier one with equal labels comes close to. */
+static int near_earlier(struct guard *g, const struct ent_guard_count *mine, const struct ent_guard_record *c, const struct ent_guard_count *theirs,
+			uint32_t k, struct ent_bits *ret, struct ent_err *err)
+{
+	size_t n = g->mine.rows, m = c->rows;
 	ENT_BITS_AUTO a = { 0 };
 	ENT_BITS_AUTO b = { 0 };
 	ENT_BITS_AUTO near = { 0 };
 	ENT_BITS_AUTO both = { 0 };
-	ENT_BITS_AUTO one = { 0 };
-	struct ent_bits t = { 0 };
-	if (at < 0)
-		return 0;
-	ENT_TRY(spread(r, &f->part[ENT_PART_ID(rel)], n, m, true, &a, err));
-	ENT_TRY(spread(r, &c->tables[at].counts, n, m, false, &b, err));
-	ENT_TRY(close_counts(r, &a, &b, r->p->rels[rel].k, &near, err));
-	ENT_TRY(ent_sx_and(&r->x, &near, same, &both, err));
-	ENT_TRY(fold_pairs(r, &both, n, m, &one, err));
-	ENT_TRY(ent_sx_or(&r->x, ret, &one, &t, err));
-	ent_bits_deinit(ret);
-	*ret = t;
-	return 0;
+	ENT_TRY(spread(g->r, &mine->counts, n, m, true, &a, err));
+	ENT_TRY(spread(g->r, &theirs->counts, n, m, false, &b, err));
+	ENT_TRY(close_counts(g->r, &a, &b, k, &near, err));
+	ENT_TRY(ent_sx_and(&g->r->x, &near, &c->same, &both, err));
+	return fold_pairs(g->r, &both, n, m, ret, err);
 }
 
-static int compare_cells(struct ent_run *r, const struct ent_frame *f, const struct ent_bits *labels, const struct record *c, struct ent_bits *drop,
-			 struct ent_err *err)
+/* Where the cells that go are marked: the aggregates under a condition, or the whole group. */
+static struct ent_bits *marks(struct guard *g, size_t at)
 {
-	size_t n = f->rows, m = c->rows;
-	ENT_BITS_AUTO a = { 0 };
-	ENT_BITS_AUTO b = { 0 };
-	ENT_BITS_AUTO same = { 0 };
-	if (labels->planes != c->label_planes || n > ((size_t)1 << 24) / m)
-		return refuse_close(r, c->job, "the groups of the two jobs cannot be compared: bounds changed in between, or there are too many",
-				    err);
-	ENT_TRY(spread(r, labels, n, m, true, &a, err));
-	ENT_TRY(spread(r, &c->labels, n, m, false, &b, err));
-	ENT_TRY(ent_sx_eq(&r->x, &a, &b, &same, err));
-	for (size_t rel = 0; rel < r->p->n_rels; rel++)
-		if (r->p->rels[rel].is_protected)
-			ENT_TRY(compare_pairs(r, f, &same, c, rel, drop, err));
+	const struct ent_jseen *seen = &g->r->p->seen[at];
+	return g->r->p->in.decision->selections[seen->selection].filter ? &g->hide[seen->cond] : &g->drop;
+}
+
+/* c NULL: the other condition stands in this very job, and cells meet in one row. */
+static int compare_cells(struct guard *g, const struct ent_decision_guard *rule, struct ent_guard_record *c, struct ent_err *err)
+{
+	const struct ent_guard_record *other = c ? c : &g->mine;
+	if (c)
+		ENT_TRY(match_labels(g, c, err));
+	for (size_t i = 0; i < g->mine.n; i++)
+		for (size_t j = 0; j < other->n; j++) {
+			ENT_BITS_AUTO near = { 0 };
+			const struct ent_guard_count *a = &g->mine.at[i], *b = &other->at[j];
+			if (!comparable(rule, a, b))
+				continue;
+			if (c)
+				ENT_TRY(near_earlier(g, a, c, b, least(rule, a), &near, err));
+			else
+				ENT_TRY(close_counts(g->r, &a->counts, &b->counts, least(rule, a), &near, err));
+			ENT_TRY(or_in(g->r, marks(g, i), &near, err));
+		}
 	return 0;
 }
 
-static int compare_dropped(struct ent_run *r, const struct record *c, struct ent_err *err)
+static int compare_dropped(struct guard *g, const struct ent_guard_record *c, struct ent_err *err)
 {
 	ENT_BITS_AUTO any = { 0 };
 	bool bad;
-	if (!r->p->n_labels || !c->grouped)
+	if (!g->mine.grouped || !c->grouped)
 		return 0;
-	ENT_TRY(ent_sx_or(&r->x, &r->dropped, &c->dropped, &any, err));
-	ENT_TRY(open_bit(r, &any, &bad, err));
-	return bad ? refuse_close(r, c->job, "the same rows under another GROUP BY, and one of the two hides small groups", err) : 0;
+	ENT_TRY(ent_sx_or(&g->r->x, &g->mine.dropped, &c->dropped, &any, err));
+	ENT_TRY(open_bit(g->r, &any, &bad, err));
+	return bad ? refuse_close(g->r, c->job, "the same rows under another GROUP BY, and one of the two hides small groups", err) : 0;
 }
 
-static int compare_all(struct ent_run *r, const struct ent_frame *f, const struct ent_bits *labels, const char *selection, const char *grouping,
-		       struct ent_bits *drop, struct ent_err *err)
+static int compare(struct guard *g, const struct ent_decision_guard *rule, struct ent_err *err)
 {
-	for (size_t i = 0; i < r->env->n_guard; i++) {
-		ENT_CLEANUP(record_deinit) struct record c = { 0 };
-		ENT_TRY(get_record(r, &r->env->guard[i], &c, err));
-		bool same = !strcmp(c.selection, selection), grouped_alike = !strcmp(c.grouping, grouping);
-		if (same && grouped_alike)
+	struct ent_guard_record *c = NULL;
+	for (size_t i = 0; i < g->n_earlier && rule->job; i++)
+		if (!strcmp(g->earlier[i].job, rule->job))
+			c = &g->earlier[i];
+	if (rule->job && (!c || rule->other_trio))
+		return 0; /* it released nothing (env->guard), or its shares lie elsewhere and the owner approved instead */
+	switch (rule->kind) {
+	case ENT_GUARD_DROPPED:
+		return c ? compare_dropped(g, c, err) : 0;
+	case ENT_GUARD_TOTAL:
+		return c ? compare_totals(g, rule, c, err) : 0;
+	case ENT_GUARD_CELLS:
+#ifdef ENT_MUTANT_WITHIN_SKIPPED
+		if (!c)
+			return 0;
+#endif
+		return compare_cells(g, rule, c, err);
+	case ENT_GUARD_NEVER:
+		break;
+	}
+	return ent_fail(err, ENT_EINTERNAL, "the decision refuses this question");
+}
+
+/* ---- what follows ---- */
+
+static bool under(const struct ent_jagg *a, unsigned cond)
+{
+	for (size_t i = 0; i < a->n_selectors; i++)
+		if (a->selectors[i] == cond)
+			return true;
+	return false;
+}
+
+static int hide_agg(struct ent_run *r, struct ent_frame *f, size_t agg, const struct ent_bits *keep, struct ent_err *err)
+{
+	const unsigned parts[3] = { ENT_PART_ARG(agg), ENT_PART_FLAG(agg), ENT_PART_COND(agg) };
+	ENT_ASSERT(ent_frame_has(f, ENT_PART_COND(agg))); /* rule 4 holds every aggregate with a condition */
+	for (size_t i = 0; i < 3; i++)
+		if (ent_frame_has(f, parts[i]))
+			ENT_TRY(ent_group_and(r, f, parts[i], keep, err));
+	return 0;
+}
+
+/* A hidden cell is a dropped one, for whoever asks the same rows by other groups. */
+static int note_hidden(struct ent_run *r, const struct ent_bits *hidden, struct ent_err *err)
+{
+	ENT_BITS_AUTO any = { 0 };
+	if (!r->dropped.planes)
+		return 0;
+	ENT_TRY(ent_group_any(r, hidden, &any, err));
+	return or_in(r, &r->dropped, &any, err);
+}
+
+static int hide_cells(struct guard *g, struct ent_frame *f, struct ent_err *err)
+{
+	struct ent_run *r = g->r;
+	for (unsigned cond = 0; cond < r->p->n_conds; cond++) {
+		ENT_BITS_AUTO keep = { 0 };
+		if (!g->hide[cond].planes)
 			continue;
-		if (same) {
-			ENT_TRY(compare_dropped(r, &c, err));
-			continue;
-		}
-		ENT_TRY(compare_totals(r, f, &c, err));
-		if (grouped_alike && r->p->n_labels)
-			ENT_TRY(compare_cells(r, f, labels, &c, drop, err));
+		ENT_TRY(ent_sx_not(&r->x, &g->hide[cond], &keep, err));
+		for (size_t i = 0; i < r->p->n_aggs; i++)
+			if (under(&r->p->aggs[i], cond))
+				ENT_TRY(hide_agg(r, f, i, &keep, err));
+		ENT_TRY(note_hidden(r, &g->hide[cond], err));
 	}
 	return 0;
 }
 
-static int drop_cells(struct ent_run *r, struct ent_frame *f, struct ent_bits *drop, struct ent_err *err)
+static int drop_cells(struct guard *g, struct ent_frame *f, struct ent_err *err)
 {
-	struct ent_bits keep = { 0 };
-	ENT_TRY(ent_sx_not(&r->x, drop, &keep, err));
-	ent_frame_put(f, ENT_KEEP, &keep);
+	struct ent_run *r = g->r;
+	struct ent_bits keep = { 0 }, yes = { 0 };
 	size_t before = f->rows;
+	if (!g->drop.planes)
+		return 0;
+	ENT_TRY(ent_sx_not(&r->x, &g->drop, &keep, err));
+	ent_frame_put(f, ENT_KEEP, &keep);
 	ENT_TRY(ent_frame_filter(&r->x, f, ENT_KEEP, SIZE_MAX, cells_kept, err));
 	if (f->rows == before)
 		return 0;
-	struct ent_bits yes = { 0 };
 	ENT_TRY(ent_sx_const(&r->x, 1, 1, 1, &yes, err));
 	ent_bits_deinit(&r->dropped);
 	r->dropped = yes;
 	return 0;
 }
 
+static int get_earlier(struct guard *g, struct ent_err *err)
+{
+	const struct ent_joint_env *env = g->r->env;
+	if (env->n_guard > ENT_GUARD_JOBS_MAX)
+		return ent_fail(err, ENT_EUNSUPPORTED, "more than %d earlier questions to compare with", ENT_GUARD_JOBS_MAX);
+	for (size_t i = 0; i < env->n_guard; i++) {
+		g->n_earlier = i + 1;
+		ENT_TRY(ent_guard_record_get(g->r, &env->guard[i], &g->earlier[i], err));
+	}
+	return 0;
+}
+
+static int compare_all(struct ent_run *r, struct ent_frame *f, struct ent_err *err)
+{
+	const struct ent_decision *d = r->p->in.decision;
+	struct guard *state = ENT_NEW(r->arena, struct guard);
+	ENT_BITS_AUTO labels = { 0 };
+	if (!state)
+		return ent_nomem(err);
+	state->r = r;
+	ENT_TRY(ent_guard_labels(r, f, &labels, err));
+	ent_guard_record_view(r, f, &labels, &state->mine);
+	int code = get_earlier(state, err);
+	for (size_t i = 0; i < d->n_guards && !code; i++)
+		code = compare(state, &d->guards[i], err);
+	code = code ? code : hide_cells(state, f, err);
+	code = code ? code : drop_cells(state, f, err);
+	guard_deinit(state);
+	return code;
+}
+
 int ent_joint_guard(struct ent_run *r, struct ent_frame *f, struct ent_err *err)
 {
-	char selection[65], grouping[65];
-	size_t order[ENT_LABELS_MAX];
-	if (!r->env || !r->p->protects || !r->p->query->aggregate)
+	if (!r->env || !r->p->n_seen)
 		return 0;
-	ENT_TRY(selection_hex(r->p, selection, err));
-	ENT_TRY(grouping_hex(r, grouping, order, err));
 #ifndef ENT_MUTANT_GUARD_SKIPPED
-	if (r->env->n_guard) {
-		ENT_BITS_AUTO labels = { 0 };
-		ENT_BITS_AUTO drop = { 0 };
-		ENT_TRY(stack_labels(r, f, order, &labels, err));
-		ENT_TRY(ent_sx_const(&r->x, f->rows, 1, 0, &drop, err));
-		ENT_TRY(compare_all(r, f, &labels, selection, grouping, &drop, err));
-		if (r->p->n_labels)
-			ENT_TRY(drop_cells(r, f, &drop, err));
-	}
+	if (r->p->in.decision->n_guards)
+		ENT_TRY(compare_all(r, f, err));
 #endif
 	ENT_BITS_AUTO labels = { 0 };
+	struct ent_guard_record mine;
 	if (!f->rows)
 		return 0;
-	ENT_TRY(stack_labels(r, f, order, &labels, err));
-	return put_record(r, f, &labels, selection, grouping, err);
+	ENT_TRY(ent_guard_labels(r, f, &labels, err));
+	ent_guard_record_view(r, f, &labels, &mine);
+	return ent_guard_record_put(r, &mine, err);
 }

@@ -16,7 +16,7 @@ struct ent_run {
 	bool opened;
 	struct ent_frame_layout *ret_open; /* dry: where the shape of the output goes */
 	struct ent_mpc *mpc;
-	struct ent_bits totals[ENT_SQL_RELS_MAX], dropped; /* one row: distinct rows of each protected relation in all; a group was dropped */
+	struct ent_bits totals[ENT_SEEN_MAX], dropped; /* one row: distinct rows in all of what the guard counts; a group was dropped */
 	struct ent_buf sealed[ENT_SOURCES_MAX];            /* requester: label tables received, per source */
 	struct ent_joint_result *result;
 };
@@ -49,7 +49,7 @@ int ent_joint_plan_outputs(struct ent_joint_plan *p, struct ent_err *err);
 int ent_joint_plan_one(struct ent_joint_plan *p, struct ent_err *err);
 int ent_joint_dry(struct ent_joint_plan *p, struct ent_err *err);
 /* Makes the owner's query and the table it looks like. k > 0: groups of fewer rows stay out, and cells over fewer non-NULL values are NULL. */
-int ent_joint_derive(struct ent_arena *arena, const struct ent_rel *rel, uint32_t k, struct ent_query **ret_query, struct ent_table **ret_table,
+int ent_joint_derive(struct ent_arena *arena, const struct ent_rel *rel, const struct ent_decision *decision, uint32_t k, struct ent_query **ret_query, struct ent_table **ret_table,
 		     struct ent_err *err);
 bool ent_joint_maybe_null(const struct ent_joint_plan *p, const struct ent_expr *e);
 struct ent_want ent_joint_null_want(const struct ent_joint_plan *p, const struct ent_expr *e);
@@ -101,7 +101,6 @@ struct ent_one_rows {
 	size_t rows, columns; /* labels, conditions from 1, arguments, row ids of protected relations */
 	const struct ent_cell *cells;
 };
-int ent_one_aggregate(struct ent_arena *arena, const struct ent_joint_plan *p, const struct ent_one_rows *rows, struct ent_opened *ret,
-		      struct ent_err *err);
+int ent_one_aggregate(struct ent_run *r, const struct ent_one_rows *rows, struct ent_opened *ret, struct ent_err *err);
 int ent_joint_run_one(struct ent_run *r, struct ent_err *err);
 #endif

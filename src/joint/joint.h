@@ -12,27 +12,17 @@
 #include "base/pool.h"
 #include "entente/arrow.h"
 #include "entente/connector.h"
-#include "sql/query.h"
+#include "policy/policy.h"
 
 #define ENT_JOINT_PLAN_VERSION 1
 
 /* ---- planning ---- */
 
-/* What the policy decided about one base table of the query. */
-struct ent_joint_table_limit {
-	const char *org, *name;
-	bool is_protected; /* policy.md rule 3: not the requester's own, and not every used column carries SELECT */
-	uint32_t k;        /* largest MIN GROUP among the grants used; ignored unless protected */
-};
-
-struct ent_joint_limits {
-	const struct ent_joint_table_limit *tables; /* every base table of the query once, any order */
-	size_t n_tables;
-};
-
 struct ent_joint_inputs {
 	const struct ent_query *query;
-	const struct ent_joint_limits *limits;
+	/* Of this very query (its nodes are looked up by address): what every rule of policy.md from 3 to 7 holds the answer to. Joint derives none
+	 * of it again, and refuses what the decision does not speak of. */
+	const struct ent_decision *decision;
 	const char *trio[3]; /* compute parties P1, P2, P3; distinct organisations */
 	const char *requester;
 	uint32_t rtt_us;          /* round trip between compute parties */
@@ -73,7 +63,7 @@ struct ent_joint_source {
 /* Opaque memory of the differencing guard (rule 7): one per answered job and protected table, kept by each compute party. */
 struct ent_joint_guard_blob {
 	const char *job;              /* name of the earlier job, for the refusal */
-	struct ent_bytes public_json; /* selection, GROUP BY and what opened: ent_joint_result.guard_public of that job */
+	struct ent_bytes public_json; /* what stands in the shares: ent_joint_result.guard_public of that job */
 	struct ent_bytes shares;      /* ent_joint_result.guard_shares of that job at this party */
 };
 
@@ -97,7 +87,8 @@ struct ent_joint_env {
 	int (*before_output)(void *self, struct ent_bytes component, struct ent_err *err);
 	void (*progress)(void *self, uint64_t done, uint64_t total, const char *text); /* may be NULL; bytes sent so far against the mean */
 	bool (*cancelled)(void *self);                                                 /* may be NULL */
-	const struct ent_joint_guard_blob *guard; /* earlier jobs of this requester, oldest first, same list at the three parties */
+	/* Earlier jobs of this requester that the decision names, same list at the three parties; one that released nothing is left out. */
+	const struct ent_joint_guard_blob *guard;
 	size_t n_guard;
 };
 

@@ -76,7 +76,7 @@ static struct ent_expr *call1(struct ent_arena *arena, enum ent_op op, const str
 	return e;
 }
 
-/* filter AND nonnull AND NOT earlier WHENs, as one boolean (NULL = false for the reader) */
+/* filter AND nonnull, as one boolean (NULL = false for the reader) */
 static int cond_items(struct ent_arena *arena, const struct ent_jcond *c, const struct ent_expr **ret, size_t *n, struct ent_err *err)
 {
 	if (c->filter)
@@ -88,8 +88,6 @@ static int cond_items(struct ent_arena *arena, const struct ent_jcond *c, const 
 			return ent_nomem(err);
 		ret[(*n)++] = e;
 	}
-	for (size_t i = 0; i < c->n_before; i++) /* true stops; NULL does not */
-		ret[(*n)++] = c->before[i];
 	return 0;
 }
 
@@ -98,7 +96,7 @@ struct layout { /* columns of the inner SELECT */
 	const struct ent_expr *exprs[400];
 	size_t n;
 	struct {
-		size_t first, count, before;
+		size_t first, count;
 	} conds[ENT_CONDS_MAX];
 	size_t args[ENT_AGGS_MAX], ids[ENT_SQL_RELS_MAX];
 };
@@ -111,7 +109,6 @@ static int lay_out(struct ent_arena *arena, const struct ent_joint_plan *p, stru
 		l->conds[i].first = l->n;
 		ENT_TRY(cond_items(arena, &p->conds[i], l->exprs, &l->n, err));
 		l->conds[i].count = l->n - l->conds[i].first;
-		l->conds[i].before = p->conds[i].n_before;
 	}
 	for (size_t i = 0; i < p->n_aggs; i++) {
 		l->args[i] = l->n;
@@ -237,15 +234,14 @@ static int find_tables(struct ent_run *r, struct extended *x, const struct ent_t
 	return 0;
 }
 
-/* Conditions as one cell each: true when the parts are, and no earlier WHEN is. */
+/* Conditions as one cell each: true when the parts are. */
 static void fold_conds(const struct layout *l, const struct ent_joint_plan *p, const struct ent_cell *from, struct ent_cell *to)
 {
 	for (size_t i = 1; i < p->n_conds; i++) {
 		bool all = true;
 		for (size_t k = 0; k < l->conds[i].count; k++) {
 			const struct ent_cell *c = &from[l->conds[i].first + k];
-			bool is = !c->null && c->wide;
-			all = all && (k + l->conds[i].before >= l->conds[i].count ? !is : is);
+			all = all && !c->null && c->wide;
 		}
 		if (p->conds[i].matched >= 0)
 			all = all && !from[l->ids[p->conds[i].matched]].null;
@@ -304,7 +300,7 @@ static int compute(struct ent_run *r, struct ent_opened *ret, struct ent_err *er
 	ENT_TRY(inner_query(r->arena, p, &x, l, err));
 	ENT_TRY(query_rows(r, &l->q, at.dialect, &x, tables, &in, err));
 	ENT_TRY(shape_rows(r, l, &in, &rows, err));
-	return ent_one_aggregate(r->arena, p, &rows, ret, err);
+	return ent_one_aggregate(r, &rows, ret, err);
 }
 
 /* ---- to the requester ---- */

@@ -1,23 +1,8 @@
-/* The rules of policy.md (3, 5, 4, 6) in the clear, at the only owner: the same groups, conditions and counts as suppress.c decides in MPC. */
+/* The rules of policy.md (3, 5, 6, 7, 4) in the clear, at the only owner: the same groups, conditions and counts as suppress.c decides in MPC. */
 #include <math.h>
 #include <stdlib.h>
 
-#include "joint/internal.h"
-
-struct group {
-	size_t first, end; /* in the sorted order */
-	bool keep;
-};
-
-struct one {
-	struct ent_arena *arena;
-	const struct ent_joint_plan *p;
-	const struct ent_one_rows *in;
-	const struct ent_cell **order;
-	struct group *groups;
-	size_t n_groups;
-	int64_t *ids; /* scratch, one per row */
-};
+#include "joint/one_rules.h"
 
 static int compare_labels(const void *a, const void *b, void *arg)
 {
@@ -33,18 +18,18 @@ static int compare_labels(const void *a, const void *b, void *arg)
 	return 0;
 }
 
-static const struct ent_cell *cond_of(const struct one *o, const struct ent_cell *row, unsigned cond)
+static const struct ent_cell *cond_of(const struct ent_one *o, const struct ent_cell *row, unsigned cond)
 {
 	static const struct ent_cell yes = { .wide = 1 };
 	return cond ? &row[o->p->n_labels + cond - 1] : &yes;
 }
 
-static const struct ent_cell *arg_of(const struct one *o, const struct ent_cell *row, size_t agg)
+static const struct ent_cell *arg_of(const struct ent_one *o, const struct ent_cell *row, size_t agg)
 {
 	return &row[o->p->n_labels + o->p->n_conds - 1 + agg];
 }
 
-static const struct ent_cell *id_of(const struct one *o, const struct ent_cell *row, size_t rel)
+static const struct ent_cell *id_of(const struct ent_one *o, const struct ent_cell *row, size_t rel)
 {
 	return &row[o->p->n_labels + o->p->n_conds - 1 + o->p->n_aggs + rel];
 }
@@ -64,8 +49,7 @@ static size_t distinct(int64_t *ids, size_t n)
 	return d;
 }
 
-/* Distinct rows of rel (or joined rows) in a group with, or without, a condition. */
-static size_t count_in(const struct one *o, const struct group *g, int rel, unsigned cond, bool complement)
+size_t ent_one_count(const struct ent_one *o, const struct ent_one_group *g, int rel, unsigned cond, bool complement)
 {
 	size_t n = 0;
 	for (size_t i = g->first; i < g->end; i++) {
@@ -80,7 +64,7 @@ static size_t count_in(const struct one *o, const struct group *g, int rel, unsi
 	return rel < 0 ? n : distinct(o->ids, n);
 }
 
-static size_t unmatched_in(const struct one *o, const struct group *g, size_t rel)
+static size_t unmatched_in(const struct ent_one *o, const struct ent_one_group *g, size_t rel)
 {
 	size_t n = 0;
 	for (size_t i = g->first; i < g->end; i++)
@@ -88,20 +72,20 @@ static size_t unmatched_in(const struct one *o, const struct group *g, size_t re
 	return n;
 }
 
-static bool keeps(const struct one *o, const struct group *g)
+static bool keeps(const struct ent_one *o, const struct ent_one_group *g)
 {
 	for (size_t r = 0; r < o->p->n_rels; r++) {
 		const struct ent_jrel *rel = &o->p->rels[r];
 		size_t lone = unmatched_in(o, g, r);
 		if (!rel->is_protected)
 			continue;
-		if (count_in(o, g, (int)r, 0, false) < rel->k || (rel->nullable && lone && lone < rel->k))
+		if (ent_one_count(o, g, (int)r, 0, false) < rel->k || (rel->outer && lone && lone < rel->k))
 			return false;
 	}
 	return true;
 }
 
-static bool remainder_bad(const struct one *o, size_t rel)
+static bool remainder_bad(const struct ent_one *o, size_t rel)
 {
 	size_t n = 0;
 	for (size_t g = 0; g < o->n_groups; g++)
@@ -112,14 +96,14 @@ static bool remainder_bad(const struct one *o, size_t rel)
 	return d && d < o->p->rels[rel].k;
 }
 
-static void drop_remainder(const struct one *o)
+static void drop_remainder(const struct ent_one *o)
 {
 	bool bad = false;
-	struct group *least = NULL;
-	for (size_t r = 0; r < o->p->n_rels && o->p->n_labels; r++)
+	struct ent_one_group *least = NULL;
+	for (size_t r = 0; r < o->p->n_rels && o->p->remainder; r++)
 		bad = bad || (o->p->rels[r].is_protected && remainder_bad(o, r));
 	for (size_t g = 0; g < o->n_groups && bad; g++) {
-		struct group *x = &o->groups[g];
+		struct ent_one_group *x = &o->groups[g];
 		if (x->keep && (!least || x->end - x->first < least->end - least->first))
 			least = x;
 	}
@@ -127,24 +111,27 @@ static void drop_remainder(const struct one *o)
 		least->keep = false;
 }
 
-static bool cell_ok(const struct one *o, const struct group *g, const struct ent_jagg *a)
+static bool cell_ok(const struct ent_one *o, const struct ent_one_group *g, const struct ent_jagg *a)
 {
+	for (size_t s = 0; s < a->n_selectors; s++)
+		if (g->hide[a->selectors[s]])
+			return false;
 	for (size_t r = 0; r < o->p->n_rels && a->guarded; r++) {
 		uint32_t k = o->p->rels[r].k;
 		if (!o->p->rels[r].is_protected)
 			continue;
-		if (count_in(o, g, (int)r, a->cond, false) < k)
+		if (ent_one_count(o, g, (int)r, a->cond, false) < k)
 			return false;
 		for (size_t s = 0; s < a->n_selectors; s++) {
-			size_t rest = count_in(o, g, (int)r, a->selectors[s], true);
-			if (count_in(o, g, (int)r, a->selectors[s], false) < k || (rest && rest < k))
+			size_t rest = ent_one_count(o, g, (int)r, a->selectors[s], true);
+			if (ent_one_count(o, g, (int)r, a->selectors[s], false) < k || (rest && rest < k))
 				return false;
 		}
 	}
 	return true;
 }
 
-static void aggregate(const struct one *o, const struct group *g, size_t at, struct ent_cell *ret)
+static void aggregate(const struct ent_one *o, const struct ent_one_group *g, size_t at, struct ent_cell *ret)
 {
 	const struct ent_jagg *a = &o->p->aggs[at];
 	enum ent_agg agg = a->expr->agg;
@@ -174,15 +161,15 @@ static void aggregate(const struct one *o, const struct group *g, size_t at, str
 	}
 }
 
-static int put_groups(const struct one *o, struct ent_opened *ret, struct ent_err *err)
+static int put_groups(const struct ent_one *o, struct ent_opened *ret, struct ent_err *err)
 {
 	const struct ent_joint_plan *p = o->p;
 	ret->columns = p->n_labels + p->n_aggs;
-	ret->cells = ENT_NEWS(o->arena, o->n_groups * ret->columns + 1, struct ent_cell);
+	ret->cells = ENT_NEWS(o->r->arena, o->n_groups * ret->columns + 1, struct ent_cell);
 	if (!ret->cells)
 		return ent_nomem(err);
 	for (size_t i = 0; i < o->n_groups; i++) {
-		const struct group *g = &o->groups[i];
+		const struct ent_one_group *g = &o->groups[i];
 		struct ent_cell *row = &ret->cells[ret->rows * ret->columns];
 		if (!g->keep)
 			continue;
@@ -199,35 +186,40 @@ static int put_groups(const struct one *o, struct ent_opened *ret, struct ent_er
 	return 0;
 }
 
-int ent_one_aggregate(struct ent_arena *arena, const struct ent_joint_plan *p, const struct ent_one_rows *rows, struct ent_opened *ret,
-		      struct ent_err *err)
+static void form_groups(struct ent_one *o)
 {
-	struct one o = { arena,
-			 p,
-			 rows,
-			 ENT_NEWS(arena, rows->rows + 1, const struct ent_cell *),
-			 ENT_NEWS(arena, rows->rows + 1, struct group),
-			 0,
-			 ENT_NEWS(arena, rows->rows + 1, int64_t) };
-	if (!o.order || !o.groups || !o.ids)
-		return ent_nomem(err);
-	for (size_t i = 0; i < rows->rows; i++)
-		o.order[i] = &rows->cells[i * rows->columns];
+	const struct ent_one_rows *rows = o->in;
 	union {
 		const struct ent_joint_plan *in;
 		void *out;
-	} arg = { p };
+	} arg = { o->p };
+	for (size_t i = 0; i < rows->rows; i++)
+		o->order[i] = &rows->cells[i * rows->columns];
 	if (rows->rows)
-		qsort_r(o.order, rows->rows, sizeof *o.order, compare_labels, arg.out);
+		qsort_r(o->order, rows->rows, sizeof *o->order, compare_labels, arg.out);
 	for (size_t i = 0; i < rows->rows; i++) {
-		if (!i || compare_labels(&o.order[i - 1], &o.order[i], arg.out))
-			o.groups[o.n_groups++] = (struct group){ .first = i };
-		o.groups[o.n_groups - 1].end = i + 1;
+		if (!i || compare_labels(&o->order[i - 1], &o->order[i], arg.out))
+			o->groups[o->n_groups++] = (struct ent_one_group){ .first = i };
+		o->groups[o->n_groups - 1].end = i + 1;
 	}
-	if (!rows->rows && !p->n_labels)
-		o.n_groups = 1;
+	if (!rows->rows && !o->p->n_labels)
+		o->n_groups = 1;
+}
+
+int ent_one_aggregate(struct ent_run *r, const struct ent_one_rows *rows, struct ent_opened *ret, struct ent_err *err)
+{
+	struct ent_one o = { .r = r,
+			     .p = r->p,
+			     .in = rows,
+			     .order = ENT_NEWS(r->arena, rows->rows + 1, const struct ent_cell *),
+			     .groups = ENT_NEWS(r->arena, rows->rows + 1, struct ent_one_group),
+			     .ids = ENT_NEWS(r->arena, rows->rows + 1, int64_t) };
+	if (!o.order || !o.groups || !o.ids)
+		return ent_nomem(err);
+	form_groups(&o);
 	for (size_t i = 0; i < o.n_groups; i++)
 		o.groups[i].keep = keeps(&o, &o.groups[i]);
 	drop_remainder(&o);
+	ENT_TRY(ent_one_guard(&o, err));
 	return put_groups(&o, ret, err);
 }

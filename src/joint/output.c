@@ -81,7 +81,7 @@ static int look_up_labels(struct ent_run *r, struct ent_frame *f, struct ent_err
 		struct ent_bits t = { 0 };
 		if (p->aggs[i].leaf < 0 || !ent_frame_has(f, ENT_PART_ARG(i)))
 			continue;
-		ENT_TRY(ent_joint_lookup(r, (size_t)p->aggs[i].leaf, f, ENT_PART_ARG(i), ENT_PARTS_MAX - 1, ENT_PART_ARG(i), ENT_PART_TEMP(2), err));
+		ENT_TRY(ent_joint_lookup(r, (size_t)p->aggs[i].leaf, f, ENT_PART_ARG(i), ENT_PART_NONE_EVER, ENT_PART_ARG(i), ENT_PART_TEMP(2), err));
 		ent_frame_drop(f, ENT_PART_TEMP(2));
 		if (!ent_frame_has(f, ENT_PART_COND(i)))
 			continue;
@@ -149,6 +149,7 @@ int ent_joint_output(struct ent_run *r, struct ent_frame *f, struct ent_err *err
 		ENT_TRY(look_up_labels(r, f, err));
 		ENT_TRY(ent_joint_guard(r, f, err));
 		ent_frame_drop_range(f, 0, ENT_PART_LABEL(0)); /* what only the guard needed */
+		ent_frame_drop_range(f, ENT_PART_SEEN(0), ENT_PARTS_MAX);
 	}
 	if (f->rows) {
 		struct ent_rows packed = { 0 };

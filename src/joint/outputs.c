@@ -30,12 +30,7 @@ static bool same_or_none(const struct ent_expr *a, const struct ent_expr *b) { r
 
 static bool same_cond(const struct ent_jcond *a, const struct ent_jcond *b)
 {
-	if (!same_or_none(a->filter, b->filter) || !same_or_none(a->nonnull, b->nonnull) || a->n_before != b->n_before || a->matched != b->matched)
-		return false;
-	for (size_t i = 0; i < a->n_before; i++)
-		if (!ent_expr_eq(a->before[i], b->before[i]))
-			return false;
-	return true;
+	return same_or_none(a->filter, b->filter) && same_or_none(a->nonnull, b->nonnull) && a->matched == b->matched;
 }
 
 static int need_cond(struct ent_joint_plan *p, const struct ent_jcond *c, struct ent_err *err)
@@ -43,8 +38,6 @@ static int need_cond(struct ent_joint_plan *p, const struct ent_jcond *c, struct
 	struct ent_enc enc;
 	if (c->filter)
 		ENT_TRY(ent_joint_need(p, c->filter, VALUE, &enc, err));
-	for (size_t i = 0; i < c->n_before; i++)
-		ENT_TRY(ent_joint_need(p, c->before[i], VALUE, &enc, err));
 	if (c->nonnull) {
 		bool text = c->nonnull->type.id == ENT_T_TEXT && leaf_of(p, c->nonnull, ENT_ENC_CODE) < 0;
 		ENT_TRY(ent_joint_need(p, c->nonnull, text ? (struct ent_want){ ENT_MODE_HASH, 0 } : VALUE, &enc, err));
@@ -68,36 +61,19 @@ static int add_cond(struct ent_joint_plan *p, struct ent_jcond c, unsigned *ret,
 	return 0;
 }
 
-static int add_selector(struct ent_joint_plan *p, struct ent_jagg *a, struct ent_jcond c, struct ent_err *err)
+/* Rule 4 as it was decided: which rows an aggregate picks, and whether its argument may be NULL. */
+static int plan_held(struct ent_joint_plan *p, struct ent_jagg *a, struct ent_err *err)
 {
-	unsigned at;
-	if (a->n_selectors == ENT_COUNT(a->selectors))
-		return ent_fail(err, ENT_EUNSUPPORTED, "too many conditions inside one aggregate");
-	ENT_TRY(add_cond(p, c, &at, err));
-	a->selectors[a->n_selectors++] = at;
-	return 0;
-}
-
-/* Rule 4: CASE, COALESCE and NULLIF inside an argument pick rows, whoever computes them. */
-static int find_selectors(struct ent_joint_plan *p, struct ent_jagg *a, const struct ent_expr *e, struct ent_err *err)
-{
-	if (e->kind == ENT_X_CASE) {
-		struct ent_jcond c = { .matched = -1 };
-		for (size_t i = 0; i + 1 < e->n_args; i += 2) {
-			c.filter = e->args[i];
-			ENT_TRY(add_selector(p, a, c, err));
-			if (c.n_before == ENT_COUNT(c.before) && i + 3 < e->n_args)
-				return ent_fail(err, ENT_EUNSUPPORTED, "CASE with more than five branches inside an aggregate");
-			if (c.n_before < ENT_COUNT(c.before))
-				c.before[c.n_before++] = e->args[i];
-		}
-	} else if (e->kind == ENT_X_CALL && e->op == ENT_OP_COALESCE && ent_joint_maybe_null(p, e->args[0])) {
-		ENT_TRY(add_selector(p, a, (struct ent_jcond){ .nonnull = e->args[0], .matched = -1 }, err));
-	} else if (e->kind == ENT_X_CALL && e->op == ENT_OP_NULLIF) {
-		ENT_TRY(add_selector(p, a, (struct ent_jcond){ .nonnull = e, .matched = -1 }, err));
-	}
-	for (size_t i = 0; i < e->n_args; i++)
-		ENT_TRY(find_selectors(p, a, e->args[i], err));
+	const struct ent_decision_agg *d = ent_decision_agg_of(p->in.decision, a->expr);
+	if (!d)
+		return ent_fail(err, ENT_EINTERNAL, "the decision says nothing about %s", ent_agg_text(a->expr->agg));
+	if (d->n_conditions > ENT_COUNT(a->selectors))
+		return ent_fail(err, ENT_EUNSUPPORTED, "more than %zu conditions inside one aggregate", ENT_COUNT(a->selectors));
+#ifndef ENT_MUTANT_CONDITIONS_IGNORED
+	for (size_t i = 0; i < d->n_conditions; i++)
+		ENT_TRY(add_cond(p, (struct ent_jcond){ .filter = d->conditions[i], .matched = -1 }, &a->selectors[a->n_selectors++], err));
+#endif
+	a->guarded = p->protects && d->held != ENT_HELD_GROUP;
 	return 0;
 }
 
@@ -171,11 +147,7 @@ static int plan_agg(struct ent_joint_plan *p, const struct ent_expr *e, struct e
 			return ent_fail(err, ENT_EUNSUPPORTED, "%s of texts of several owners", ent_agg_text(e->agg));
 	}
 	ENT_TRY(add_cond(p, c, &a.cond, err));
-	if (e->filter)
-		ENT_TRY(add_selector(p, &a, (struct ent_jcond){ .filter = e->filter, .matched = -1 }, err));
-	if (arg)
-		ENT_TRY(find_selectors(p, &a, arg, err));
-	a.guarded = p->protects && (nullable || a.n_selectors);
+	ENT_TRY(plan_held(p, &a, err));
 	p->aggs[p->n_aggs++] = a;
 	return 0;
 }
@@ -221,7 +193,7 @@ static int plan_flags(struct ent_joint_plan *p, struct ent_err *err)
 		if (!p->rels[r].is_protected)
 			continue;
 		unsigned cond = 0;
-		if (p->rels[r].nullable) {
+		if (p->rels[r].outer) {
 			ENT_TRY(add_cond(p, (struct ent_jcond){ .matched = (int)r }, &cond, err));
 			ENT_TRY(add_flag(p, ENT_FLAG_ROWS, cond, true, err));
 		}
@@ -242,6 +214,46 @@ static int plan_flags(struct ent_joint_plan *p, struct ent_err *err)
 	for (size_t i = 0; i < p->n_aggs; i++) /* counts of joined rows */
 		ENT_TRY(add_flag(p, ENT_FLAG_ROWS, p->aggs[i].cond, false, err));
 	return add_flag(p, ENT_FLAG_ROWS, 0, false, err);
+}
+
+static bool draws_on(const struct ent_joint_plan *p, const struct ent_jrel *r, const struct ent_policy_selection *s, bool *ret_derived)
+{
+	for (size_t i = 0; i < r->n_sources; i++) {
+		const struct ent_jsource *from = &p->sources[r->first_source + i];
+		*ret_derived = from->derived != NULL;
+		if (!strcmp(from->base->org, s->org) && !strcmp(from->base->name, s->table))
+			return r->is_protected;
+	}
+	return false;
+}
+
+/* The condition under which a row of rel enters a selection: what the decision names, or that it is there at all. */
+static int seen_cond(struct ent_joint_plan *p, const struct ent_policy_selection *s, size_t rel, unsigned *ret, struct ent_err *err)
+{
+	if (s->filter)
+		return add_cond(p, (struct ent_jcond){ .filter = s->filter, .matched = -1 }, ret, err);
+	*ret = 0;
+	return p->rels[rel].outer ? add_cond(p, (struct ent_jcond){ .matched = (int)rel }, ret, err) : 0;
+}
+
+/* Rule 7: what this job leaves for later ones to be compared with. */
+static int plan_seen(struct ent_joint_plan *p, struct ent_err *err)
+{
+	const struct ent_decision *d = p->in.decision;
+	for (size_t i = 0; i < d->n_selections; i++)
+		for (size_t r = 0; r < p->n_rels; r++) {
+			struct ent_jseen *to = &p->seen[p->n_seen];
+			bool derived = false;
+			if (!draws_on(p, &p->rels[r], &d->selections[i], &derived))
+				continue;
+			if (p->n_seen == ENT_SEEN_MAX)
+				return ent_fail(err, ENT_EUNSUPPORTED, "too many filtered aggregates over protected tables");
+			*to = (struct ent_jseen){ .selection = (uint32_t)i, .rel = (uint16_t)r, .derived = derived };
+			ENT_TRY(seen_cond(p, &d->selections[i], r, &to->cond, err));
+			ENT_TRY(add_flag(p, (int)r, to->cond, false, err));
+			p->n_seen++;
+		}
+	return 0;
 }
 
 static int plan_rows(struct ent_joint_plan *p, struct ent_err *err)
@@ -267,5 +279,6 @@ int ent_joint_plan_outputs(struct ent_joint_plan *p, struct ent_err *err)
 	for (size_t i = 0; i < p->query->n_group; i++)
 		ENT_TRY(add_label(p, p->query->group[i], err));
 	ENT_TRY(plan_aggs(p, err));
-	return plan_flags(p, err);
+	ENT_TRY(plan_flags(p, err));
+	return plan_seen(p, err);
 }

@@ -54,12 +54,10 @@ static int add_source(struct ent_joint_plan *p, uint16_t rel, const struct ent_t
 
 static int add_rel_sources(struct ent_joint_plan *p, uint16_t at, const struct ent_rel *rel, struct ent_err *err);
 
-static const struct ent_joint_table_limit *limit_of(const struct ent_joint_plan *p, const struct ent_table *t)
+static const struct ent_decision_table *limit_of(const struct ent_joint_plan *p, const struct ent_table *t)
 {
-	for (size_t i = 0; i < p->in.limits->n_tables; i++)
-		if (!strcmp(p->in.limits->tables[i].org, t->org) && !strcmp(p->in.limits->tables[i].name, t->name))
-			return &p->in.limits->tables[i];
-	return NULL;
+	int at = ent_decision_table_of(p->in.decision, t);
+	return at < 0 ? NULL : &p->in.decision->tables[at];
 }
 
 static int refuse_table(const struct ent_table *t, struct ent_err *err)
@@ -75,13 +73,13 @@ static int add_derived(struct ent_joint_plan *p, uint16_t at, const struct ent_r
 		return unsupported(err, "an aggregated subquery over several tables or without GROUP BY",
 				   "aggregate one table by some of its columns in the subquery");
 	const struct ent_table *base = q->rels[0].table;
-	const struct ent_joint_table_limit *l = limit_of(p, base);
+	const struct ent_decision_table *l = limit_of(p, base);
 	struct ent_table *table;
 	if (!l)
 		return refuse_table(base, err);
 	ENT_TRY(add_source(p, at, base, err));
 	struct ent_jsource *s = &p->sources[p->n_sources - 1];
-	ENT_TRY(ent_joint_derive(p->arena, rel, l->is_protected ? l->k : 0, &s->derived, &table, err));
+	ENT_TRY(ent_joint_derive(p->arena, rel, p->in.decision, l->protect ? l->k : 0, &s->derived, &table, err));
 	s->table = table;
 	return 0;
 }
@@ -122,12 +120,12 @@ static int add_rel_sources(struct ent_joint_plan *p, uint16_t at, const struct e
 
 static int apply_limit(struct ent_joint_plan *p, struct ent_jrel *r, const struct ent_jsource *s, struct ent_err *err)
 {
-	const struct ent_joint_table_limit *l = limit_of(p, s->base);
+	const struct ent_decision_table *l = limit_of(p, s->base);
 	if (!l)
 		return refuse_table(s->base, err);
 	uint32_t k = s->derived ? 1 : l->k; /* each group of a derived source already holds k rows */
-	r->is_protected = r->is_protected || l->is_protected;
-	if (l->is_protected && k > r->k)
+	r->is_protected = r->is_protected || l->protect;
+	if (l->protect && k > r->k)
 		r->k = k;
 	return 0;
 }
@@ -149,6 +147,11 @@ static int make_rel(struct ent_joint_plan *p, uint16_t at, struct ent_err *err)
 		others = others || s->counts;
 	}
 	r->mixed = r->is_protected && own && others;
+	const struct ent_decision *d = p->in.decision;
+	for (size_t i = 0; i < d->n_outers; i++)
+		r->outer = r->outer || (d->outers[i].block == p->query && d->outers[i].rel == at);
+	if (r->is_protected && r->nullable && !r->outer)
+		return ent_fail(err, ENT_EINTERNAL, "the decision says nothing about the outer join of %s", p->query->rels[at].alias);
 	if (r->rows > (size_t)UINT32_MAX / 4)
 		return unsupported(err, "a table of more than a thousand million rows", "select a smaller table");
 	return 0;
@@ -413,10 +416,10 @@ static int all_tables(struct ent_joint_plan *p, const struct ent_query *q, struc
 			ENT_TRY(all_tables(p, r->branches[b], err));
 		if (r->kind != ENT_REL_TABLE)
 			continue;
-		const struct ent_joint_table_limit *l = limit_of(p, r->table);
+		const struct ent_decision_table *l = limit_of(p, r->table);
 		if (!l)
 			return refuse_table(r->table, err);
-		p->protects = p->protects || l->is_protected;
+		p->protects = p->protects || l->protect;
 		ENT_TRY(add_source(p, (uint16_t)0, r->table, err));
 	}
 	return 0;
@@ -463,6 +466,8 @@ int ent_joint_plan(struct ent_arena *arena, const struct ent_joint_inputs *in, s
 	p->rels = ENT_NEWS(arena, p->n_rels + 1, struct ent_jrel);
 	if (!p->rels)
 		return ent_nomem(err);
+	const struct ent_decision_block *block = ent_decision_block_of(in->decision, in->query);
+	p->remainder = block && block->remainder;
 	if (!p->n_rels)
 		return unsupported(err, "a query without FROM", "name a table");
 	ENT_TRY(all_tables(p, p->query, err));

@@ -13,6 +13,7 @@
 #define ENT_FLAGS_MAX 64
 #define ENT_GROUPS_MAX 12
 #define ENT_LABELS_MAX 32
+#define ENT_SEEN_MAX 32
 
 enum ent_enc_kind {
 	ENT_ENC_INT,   /* two's complement (bool: one unsigned bit); decimals scaled */
@@ -56,6 +57,7 @@ struct ent_jrel {
 	size_t first_source, n_sources, rows;
 	bool nullable; /* right side of a LEFT JOIN */
 	bool is_protected;
+	bool outer; /* rule 5 holds for it */
 	uint32_t k;
 	bool in_grain; /* each joined row holds a distinct row of it */
 	bool mixed;    /* some sources count, some do not */
@@ -89,7 +91,7 @@ struct ent_jagg {
 	struct ent_enc enc;          /* of the argument: SUM, AVG, MIN, MAX */
 	int leaf;                    /* ENT_ENC_CODE argument of MIN/MAX, else -1 */
 	unsigned cond;               /* rows that enter */
-	unsigned selectors[8];       /* conditions that need >= k with complement 0 or >= k (rule 4) */
+	unsigned selectors[8];       /* the decision's conditions: each needs >= k with complement 0 or >= k (rule 4) */
 	size_t n_selectors;
 	bool guarded; /* NULL unless enough rows enter (rule 4) */
 };
@@ -97,9 +99,14 @@ struct ent_jagg {
 struct ent_jcond {                        /* condition 0 = every valid row */
 	const struct ent_expr *filter;    /* true, or NULL */
 	const struct ent_expr *nonnull;   /* is not NULL, or NULL */
-	const struct ent_expr *before[4]; /* CASE: earlier WHENs that must not be true */
-	size_t n_before;
 	int matched; /* rows that found a partner in this relation (right side of a LEFT JOIN), or -1 */
+};
+
+struct ent_jseen { /* rule 7: distinct rows of a relation that enter a selection of the decision */
+	uint32_t selection;
+	uint16_t rel;
+	unsigned cond;
+	bool derived; /* they are groups of a subquery */
 };
 
 struct ent_jflag { /* counts distinct rows of a relation with (or without) a condition, per group */
@@ -131,10 +138,13 @@ struct ent_joint_plan {
 	size_t n_conds;
 	struct ent_jflag flags[ENT_FLAGS_MAX];
 	size_t n_flags;
+	struct ent_jseen seen[ENT_SEEN_MAX]; /* by selection */
+	size_t n_seen;
 	size_t stage;          /* while planning: 2i = keys of join i, 2i+1 = its ON, 2 n_joins = all that follows */
 	size_t rows;           /* joined rows */
 	unsigned count_bits;   /* planes that hold a count plus k */
 	bool protects;         /* any protected relation */
+	bool remainder;        /* rule 6 holds */
 	const char *one_owner; /* or NULL */
 	const char **participants;
 	size_t n_participants;

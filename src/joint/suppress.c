@@ -39,7 +39,7 @@ static size_t list_tests(const struct ent_joint_plan *p, struct test *t)
 			continue;
 		unsigned cond = base_cond(p, r);
 		t[n++] = (struct test){ flag_at(p, (int)r, cond, false), p->rels[r].k, false };
-		if (!p->rels[r].nullable)
+		if (!p->rels[r].outer)
 			continue;
 		t[n++] = (struct test){ flag_at(p, ENT_FLAG_ROWS, cond, true), 1, true };
 		t[n++] = (struct test){ flag_at(p, ENT_FLAG_ROWS, cond, true), p->rels[r].k, false };
@@ -157,15 +157,17 @@ int ent_group_keep(struct ent_run *r, struct ent_frame *f, struct ent_err *err)
 
 /* ---- rule 6 ---- */
 
-/* Rows of rel as bits over joined rows: those in dropped groups, and all. */
+/* Rows of rel as bits over joined rows: those in dropped groups, all, and those under the conditions that the guard counts by. */
 struct row_bits {
-	struct ent_bits dropped, all;
+	struct ent_bits dropped, all, under[ENT_CONDS_MAX];
 };
 
 static void row_bits_deinit(struct row_bits *b)
 {
 	ent_bits_deinit(&b->dropped);
 	ent_bits_deinit(&b->all);
+	for (size_t i = 0; i < ENT_CONDS_MAX; i++)
+		ent_bits_deinit(&b->under[i]);
 }
 
 static int or_run(struct ent_run *r, const struct ent_bits *first, const struct ent_bits *last, struct ent_bits *bit, struct ent_err *err)
@@ -193,6 +195,9 @@ static int once_per_row(struct ent_run *r, struct ent_frame *f, size_t rel, stru
 	ENT_TRY(ent_sx_dup(&r->x, &f->part[id], &t.part[id], err));
 	ent_frame_put(&t, ENT_KEEP, &b->dropped);
 	ent_frame_put(&t, ENT_STAYS, &b->all);
+	for (unsigned c = 0; c < ENT_CONDS_MAX; c++)
+		if (b->under[c].planes)
+			ent_frame_put(&t, ENT_PART_COND(c), &b->under[c]);
 	ENT_TRY(ent_frame_sort(&r->x, &t, &id, 1, err));
 	ENT_TRY(ent_sx_same(&r->x, &t.part[id], &same, err));
 	ENT_TRY(ent_sx_not(&r->x, &same, &first, err));
@@ -201,6 +206,11 @@ static int once_per_row(struct ent_run *r, struct ent_frame *f, size_t rel, stru
 	ENT_TRY(or_run(r, &first, &last, &t.part[ENT_STAYS], err));
 	b->dropped = ent_bits_take(&t.part[ENT_KEEP]);
 	b->all = ent_bits_take(&t.part[ENT_STAYS]);
+	for (unsigned c = 0; c < ENT_CONDS_MAX; c++)
+		if (ent_frame_has(&t, ENT_PART_COND(c))) {
+			ENT_TRY(or_run(r, &first, &last, &t.part[ENT_PART_COND(c)], err));
+			b->under[c] = ent_bits_take(&t.part[ENT_PART_COND(c)]);
+		}
 	return ent_sx_step(&r->x, "mpc", NULL, f->rows, err, "remainder: sort by row of %s", r->p->query->rels[rel].alias);
 }
 
@@ -245,7 +255,32 @@ static int rows_of(struct ent_run *r, struct ent_frame *f, size_t rel, struct ro
 		ENT_TRY(ent_sx_dup(&r->x, rows, &ret->all, err));
 	ENT_TRY(ent_sx_not(&r->x, &f->part[ENT_STAYS], &gone, err));
 	ENT_TRY(ent_sx_and(&r->x, &ret->all, &gone, &ret->dropped, err));
+	for (size_t i = 0; i < p->n_seen; i++) {
+		unsigned under = p->seen[i].cond;
+		if (p->seen[i].rel == rel && under != cond && !ret->under[under].planes)
+			ENT_TRY(ent_sx_and(&r->x, &ret->all, &f->part[ENT_PART_COND(under)], &ret->under[under], err));
+	}
 	return once_per_row(r, f, rel, ret, err);
+}
+
+/* Rule 7 compares selections as a whole, too: rows in dropped groups belong to them. */
+static int seen_totals(struct ent_run *r, size_t rel, const struct row_bits *rows, struct ent_err *err)
+{
+	const struct ent_joint_plan *p = r->p;
+	for (size_t i = 0; i < p->n_seen; i++) {
+		const struct ent_bits *under = &rows->under[p->seen[i].cond];
+		if (p->seen[i].rel == rel)
+			ENT_TRY(count_ones(r, under->planes ? under : &rows->all, &r->totals[i], err));
+	}
+	return 0;
+}
+
+/* 1 where any of the rows is; one row. */
+int ent_group_any(struct ent_run *r, const struct ent_bits *rows, struct ent_bits *ret, struct ent_err *err)
+{
+	ENT_BITS_AUTO n = { 0 };
+	ENT_TRY(count_ones(r, rows, &n, err));
+	return some(r, &n, ret, err);
 }
 
 int ent_group_remainder(struct ent_run *r, struct ent_frame *f, struct ent_bits *ret_bad, struct ent_err *err)
@@ -262,7 +297,7 @@ int ent_group_remainder(struct ent_run *r, struct ent_frame *f, struct ent_bits 
 			continue;
 		ENT_TRY(rows_of(r, f, rel, &rows, err));
 		ENT_TRY(count_ones(r, &rows.dropped, &n, err));
-		ENT_TRY(count_ones(r, &rows.all, &r->totals[rel], err));
+		ENT_TRY(seen_totals(r, rel, &rows, err));
 		ENT_TRY(ent_sx_lt_const(&r->x, &n, p->rels[rel].k, false, &less, err));
 		ENT_TRY(some(r, &n, &any, err));
 		ENT_TRY(ent_sx_and(&r->x, &less, &any, &few, err));
@@ -270,7 +305,8 @@ int ent_group_remainder(struct ent_run *r, struct ent_frame *f, struct ent_bits 
 		ENT_TRY(or_in(r, &r->dropped, &any, err));
 	}
 #ifndef ENT_MUTANT_REMAINDER_SKIPPED
-	*ret_bad = ent_bits_take(&bad);
+	if (p->remainder)
+		*ret_bad = ent_bits_take(&bad);
 #endif
 	return 0;
 }
@@ -483,13 +519,10 @@ static int finish_aggs(struct ent_run *r, struct ent_frame *f, const struct ent_
 		ENT_TRY(finish_agg(r, f, &c, i, sum ? &rows->ring[ring] : NULL, err));
 		ring += sum;
 	}
-	for (size_t rel = 0; rel < p->n_rels; rel++) { /* what the differencing guard compares */
-		struct ent_bits own = { 0 };
-		if (!p->rels[rel].is_protected)
-			continue;
-		struct ent_bits n = count_view(r, &c, flag_at(p, (int)rel, base_cond(p, rel), false));
+	for (size_t i = 0; i < p->n_seen; i++) { /* what the differencing guard compares */
+		struct ent_bits own = { 0 }, n = count_view(r, &c, flag_at(p, (int)p->seen[i].rel, p->seen[i].cond, false));
 		ENT_TRY(ent_sx_dup(&r->x, &n, &own, err));
-		ent_frame_put(f, ENT_PART_ID(rel), &own);
+		ent_frame_put(f, ENT_PART_SEEN(i), &own);
 	}
 	return 0;
 }

@@ -460,11 +460,6 @@ int ent_joint_eval_cond(struct ent_sx *x, const struct ent_joint_plan *p, const 
 		ENT_TRY(ent_joint_eval(x, p, f, c->filter, VALUE, &v, err));
 		ENT_TRY(and_in(x, &acc, &v.v, false, err));
 	}
-	for (size_t i = 0; i < c->n_before; i++) {
-		ENT_VAL_AUTO v = { 0 };
-		ENT_TRY(ent_joint_eval(x, p, f, c->before[i], VALUE, &v, err));
-		ENT_TRY(and_in(x, &acc, &v.v, true, err));
-	}
 	if (c->nonnull) {
 		ENT_VAL_AUTO v = { 0 };
 		ENT_TRY(ent_joint_eval(x, p, f, c->nonnull, ent_joint_null_want(p, c->nonnull), &v, err));

@@ -398,38 +398,6 @@ static void trio_of(const struct ent_job *j, const char *ret[3])
 		ret[i] = json_string_value(json_array_get(trio, i));
 }
 
-/* Joint compares whole selections, not those of single filtered aggregates. What it does not compare is not answered, but for pairs that need
- * no comparison: over the same rows a filtered aggregate and the unfiltered ones are held apart by rule 4, and equal conditions are one. */
-static bool compared(const struct ent_decision *d, const struct ent_decision_guard *g, const struct ent_policy_job *job)
-{
-	const struct ent_policy_selection *a = &d->selections[g->selection];
-	if (!job)
-		return false;
-	const struct ent_policy_selection *b = &job->selections[g->other];
-	bool filtered = a->filter != NULL, other = strcmp(b->rows, job->selections[0].rows) != 0;
-	if (!filtered && !other)
-		return true;
-	return !strcmp(d->selections[0].rows, job->selections[0].rows) && (filtered != other || !strcmp(a->rows, b->rows));
-}
-
-static void refuse_uncompared(struct ent_job *j, const struct ent_policy_job *history, size_t n_history)
-{
-	const struct ent_decision *d = j->decision;
-	for (size_t i = 0; i < d->n_guards && !j->refusal.code; i++) {
-		const struct ent_decision_guard *g = &d->guards[i];
-		if (compared(d, g, g->job ? find_job(history, n_history, g->job) : NULL))
-			continue;
-		if (g->job)
-			ent_fail(&j->refusal, ENT_EDENIED, "a filtered aggregate and the earlier question %s together could single out few rows",
-				 g->job);
-		else
-			ent_fail(&j->refusal, ENT_EDENIED, "two filtered aggregates together could single out few rows");
-		ent_why(&j->refusal, "FILTER and CASE select rows of %s.%s of their own, and such selections are not compared with each other",
-			d->selections[g->selection].org, d->selections[g->selection].table);
-		ent_next(&j->refusal, "use one condition, put it into WHERE, or make it a label of GROUP BY");
-	}
-}
-
 static int decide(struct ent_node *n, struct ent_job *j, struct ent_err *err)
 {
 	struct ent_policy_owner *owners = NULL;
@@ -446,8 +414,7 @@ static int decide(struct ent_node *n, struct ent_job *j, struct ent_err *err)
 	in.owners = owners;
 	in.history = history;
 	ENT_TRY(ent_policy_decide(j->arena, &in, &j->decision, err));
-	if (!ent_decision_refusal(j->decision, &j->refusal))
-		refuse_uncompared(j, history, in.n_history);
+	(void)ent_decision_refusal(j->decision, &j->refusal);
 	return 0;
 }
 
@@ -461,19 +428,9 @@ static int hash_json(const json_t *value, uint8_t ret[32], struct ent_err *err)
 
 static int plan(struct ent_job *j, struct ent_err *err)
 {
-	size_t n = j->decision->n_tables;
-	struct ent_joint_table_limit *limits = ENT_NEWS(j->arena, n + 1, struct ent_joint_table_limit);
-	struct ent_joint_limits *all = ENT_NEW(j->arena, struct ent_joint_limits);
 	ENT_JSON_AUTO json = NULL;
-	if (!limits || !all)
-		return ent_nomem(err);
-	for (size_t i = 0; i < n; i++) {
-		const struct ent_decision_table *t = &j->decision->tables[i];
-		limits[i] = (struct ent_joint_table_limit){ t->table->org, t->table->name, t->protect, t->k };
-	}
-	*all = (struct ent_joint_limits){ limits, n };
 	struct ent_joint_inputs in = { .query = j->query,
-				       .limits = all,
+				       .decision = j->decision,
 				       .requester = ent_proposal_text(j, "requester"),
 				       .rtt_us = (uint32_t)json_integer_value(json_object_get(j->proposal, "rtt_us")),
 				       .bandwidth_bytes = (uint64_t)json_integer_value(json_object_get(j->proposal, "bandwidth")),

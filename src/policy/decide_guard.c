@@ -150,6 +150,23 @@ static int rows_text(struct ent_decide *c, const struct ent_block *b, const stru
 	return *ret ? 0 : ent_nomem(c->err);
 }
 
+/* Rows of T that pass through a subquery's GROUP BY are counted as its groups: such counts compare only with counts of groups by the same keys. */
+static int unit_text(struct ent_decide *c, const struct ent_block *top, size_t base, const char **ret)
+{
+	ENT_CLEANUP(ent_buf_deinit) struct ent_buf out = ENT_BUF(ROWS_MAX);
+	const char *group;
+	const uint32_t *order;
+	for (size_t i = 0; c->blocks[i].query != top->query; i++) {
+		if (!c->blocks[i].query->aggregate || !(c->blocks[i].tables >> base & 1))
+			continue;
+		ENT_TRY(group_text(c, &c->blocks[i], &group, &order));
+		ent_buf_printf(&out, "%sgroups of %s", out.len ? "; " : top->bare >> base & 1 ? "rows; " : "", group);
+	}
+	ENT_TRY(ent_buf_check(&out, c->err));
+	*ret = ent_arena_str(c->arena, ent_buf_text(&out), out.len);
+	return *ret ? 0 : ent_nomem(c->err);
+}
+
 /* --- selections of this job --- */
 
 struct column_set {
@@ -212,6 +229,7 @@ static int add_selection(struct ent_decide *c, const struct ent_block *b, size_t
 	s.k = c->d->tables[base].k;
 	s.block = b->query;
 	s.filter = filter;
+	ENT_TRY(unit_text(c, b, base, &s.unit));
 	ENT_TRY(opened_columns(c, b, base, filter, &s));
 	list[c->d->n_selections++] = s;
 	return 0;
@@ -313,6 +331,19 @@ static bool same_trio(const char *const a[3], const char *const b[3])
 	return true;
 }
 
+static int refuse_units(struct ent_decide *c, const struct ent_policy_selection *s, const struct ent_policy_job *job)
+{
+	size_t at = 0;
+	while (strcmp(c->bases[at].table->org, s->org) != 0 || strcmp(c->bases[at].table->name, s->table) != 0)
+		at++;
+	struct ent_decision_line l = { .table = c->bases[at].table, .use = ENT_USE_COUNT, .rule = "", .k = s->k };
+	l.what = ent_arena_printf(c->arena, "this question and the earlier one %s together could single out few rows of %s.%s", job ? job->id : "",
+				  s->org, s->table);
+	l.why = "one counts its rows, the other groups of a subquery over it, and such counts cannot be compared";
+	l.next = "ask with the same subquery as before, or with the same tables, joins and WHERE";
+	return l.what ? ent_decide_refuse(c, l) : ent_nomem(c->err);
+}
+
 static int compare(struct ent_decide *c, const struct ent_policy_job *job, size_t at, size_t other)
 {
 	const struct ent_policy_selection *a = &c->d->selections[at], *b = job ? &job->selections[other] : &c->d->selections[other];
@@ -320,22 +351,27 @@ static int compare(struct ent_decide *c, const struct ent_policy_job *job, size_
 	bool same_group = !strcmp(a->group, b->group);
 	if (job) {
 		g.job = job->id;
-		g.at_owner = !job->trio[0];
-		g.other_trio = job->trio[0] && !same_trio(c->in->trio, job->trio);
+		g.at_owner = !job->trio[0] && !c->in->trio[0];
+		g.other_trio = !same_trio(c->in->trio, job->trio);
 	}
 	if (!strcmp(a->rows, b->rows)) {
 		g.kind = ENT_GUARD_DROPPED;
 		return same_group || !*a->group || !*b->group ? 0 : add_guard(c, g);
 	}
+	if (strcmp(a->unit, b->unit) != 0) {
+		g.kind = ENT_GUARD_NEVER;
+		ENT_TRY(refuse_units(c, a, job));
+		return add_guard(c, g);
+	}
 	g.kind = ENT_GUARD_TOTAL;
-	if (job || !*a->group)
+	if (job)
 		ENT_TRY(add_guard(c, g));
 	g.kind = ENT_GUARD_CELLS;
-	return same_group && *a->group ? add_guard(c, g) : 0;
+	return !job || (same_group && *a->group) ? add_guard(c, g) : 0;
 }
 
-/* Within the job: filtered aggregates against each other. Against the block's own selection rule 4 is exact (condition and complement), and in a
- * grouped job cells say all that totals would. */
+/* Within the job: filtered aggregates against each other, cell by cell (without GROUP BY there is one). Against the block's own selection rule 4
+ * is exact: condition and complement. */
 static int compare_within(struct ent_decide *c, size_t at)
 {
 	for (size_t i = 0; c->d->selections[at].filter && i < at; i++)
@@ -344,11 +380,20 @@ static int compare_within(struct ent_decide *c, size_t at)
 	return 0;
 }
 
+/* Over the same rows a filtered aggregate and the unfiltered ones are held apart by rule 4: what they differ by is nothing, or k rows and more.
+ * The first selection of a job is its block's own. */
+static bool held_by_rule_4(const struct ent_decide *c, const struct ent_policy_job *job, size_t at, size_t other)
+{
+	const char *rows = c->d->selections[0].rows;
+	bool filtered = c->d->selections[at].filter != NULL, other_filtered = strcmp(job->selections[other].rows, job->selections[0].rows) != 0;
+	return !strcmp(rows, job->selections[0].rows) && filtered != other_filtered;
+}
+
 static int compare_job(struct ent_decide *c, const struct ent_policy_job *job, size_t at)
 {
 #ifndef ENT_MUTANT_GUARD_FORGETS
 	for (size_t i = 0; i < job->n_selections; i++)
-		if (related(&c->d->selections[at], &job->selections[i]))
+		if (!held_by_rule_4(c, job, at, i) && related(&c->d->selections[at], &job->selections[i]))
 			ENT_TRY(compare(c, job, at, i));
 #else
 	(void)c;

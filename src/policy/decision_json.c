@@ -108,6 +108,8 @@ static const char *guard_text(enum ent_guard kind)
 		return "total";
 	case ENT_GUARD_CELLS:
 		return "cells";
+	case ENT_GUARD_NEVER:
+		return "never";
 	}
 	return "";
 }
@@ -171,9 +173,10 @@ int ent_policy_selections_json(const struct ent_policy_selection *s, size_t n, j
 		return ent_nomem(err);
 	for (size_t i = 0; i < n; i++)
 		ENT_TRY(append(list,
-			       json_pack("{s:s, s:s, s:I, s:s, s:s, s:o, s:b, s:I}", "org", s[i].org, "table", s[i].table, "version",
+			       json_pack("{s:s, s:s, s:I, s:s, s:s, s:o, s:b, s:I, s:s*}", "org", s[i].org, "table", s[i].table, "version",
 					 (json_int_t)s[i].version, "rows", s[i].rows, "group", s[i].group, "columns",
-					 names(s[i].columns, s[i].n_columns), "counts", s[i].counts, "k", (json_int_t)s[i].k),
+					 names(s[i].columns, s[i].n_columns), "counts", s[i].counts, "k", (json_int_t)s[i].k, "unit",
+					 s[i].unit && *s[i].unit ? s[i].unit : NULL),
 			       err));
 	*ret = json_incref(list);
 	return 0;
@@ -212,6 +215,9 @@ static int parse_one(struct ent_arena *arena, const json_t *obj, struct ent_poli
 	ENT_TRY(dup_text(arena, obj, "table", &s->table, err));
 	ENT_TRY(dup_text(arena, obj, "rows", &s->rows, err));
 	ENT_TRY(dup_text(arena, obj, "group", &s->group, err));
+	s->unit = "";
+	if (json_object_get(obj, "unit"))
+		ENT_TRY(dup_text(arena, obj, "unit", &s->unit, err));
 	ENT_TRY(ent_json_int(obj, "version", 0, INT64_MAX, &version, err));
 	ENT_TRY(ent_json_int(obj, "k", 0, ENT_GRANT_MIN_GROUP_MOST, &k, err));
 	ENT_TRY(ent_json_bool(obj, "counts", &s->counts, err));

@@ -65,6 +65,13 @@ static void print_guards(const struct ent_decision *d, struct ent_buf *out)
 	for (size_t i = 0; i < d->n_guards; i++) {
 		const struct ent_decision_guard *g = &d->guards[i];
 		const struct ent_policy_selection *s = &d->selections[g->selection];
+		if (g->kind == ENT_GUARD_NEVER)
+			continue; /* stands among the refusals */
+		if (g->other_trio) {
+			ent_buf_printf(out, "  job %s cannot be compared, other parties hold what it left: %s must approve (%s.%s)\n", g->job, s->org,
+				       s->org, s->table);
+			continue;
+		}
 		if (g->kind == ENT_GUARD_DROPPED)
 			ent_buf_printf(out, "  job %s asked the same rows by other groups: refused if either left one out (%s.%s)\n", g->job, s->org,
 				       s->table);

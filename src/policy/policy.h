@@ -31,6 +31,7 @@ struct ent_policy_selection {
 	uint64_t version;        /* of T */
 	const char *rows;        /* canonical FROM, joins, conditions, versions and commitments: equal text = same selection */
 	const char *group;       /* canonical GROUP BY, keys sorted; "" for none. Label codes are built in this order: see group_order */
+	const char *unit;        /* what is counted: "" rows of T; else the GROUP BYs of the subqueries whose groups are counted instead */
 	const char **columns;    /* columns of T that are opened through it, sorted */
 	size_t n_columns;
 	bool counts;                   /* COUNT(*), COUNT(x) or AVG opened over it */
@@ -122,16 +123,18 @@ struct ent_decision_outer { /* rule 5: one per LEFT JOIN whose right side brings
 enum ent_guard {
 	ENT_GUARD_DROPPED, /* same selection, other GROUP BY: refuse unless neither job dropped a group */
 	ENT_GUARD_TOTAL,   /* |n - n'| < k over the whole selection refuses the job, naming the earlier */
-	ENT_GUARD_CELLS    /* cells with equal label codes: |n - n'| < k drops the cell */
+	ENT_GUARD_CELLS,   /* cells with equal label codes: |n - n'| < k drops the cell */
+	ENT_GUARD_NEVER    /* one counts rows of T, the other groups of a subquery over T: refused, there is nothing to compare */
 };
 struct ent_decision_guard {
 	enum ent_guard kind;
 	uint32_t selection; /* index into selections of this decision */
 	const char *job;    /* earlier job, or NULL: another aggregate of this job */
 	uint32_t other;     /* index into the earlier job's (or this decision's) selections */
-	uint32_t k;
-	bool other_trio; /* the shares lie with other parties: only with approval */
-	bool at_owner;   /* the earlier numbers lie in clear with the owner, who inputs them as shares */
+	uint32_t k;         /* the larger of the two jobs' */
+	bool other_trio;    /* what the earlier job left lies elsewhere (other parties; shares here, an owner's numbers there): not compared, but
+			       approved */
+	bool at_owner;      /* both jobs run at one owner, who compares them in the clear */
 };
 
 struct ent_decision_approval {

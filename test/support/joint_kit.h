@@ -9,11 +9,17 @@
 #define JK_TABLES_MAX 8
 #define JK_ORGS_MAX 6
 
+struct jk_limit { /* what the decision is made to say of a table */
+	const char *org, *name;
+	bool is_protected;
+	uint32_t k;
+};
+
 struct jk {
 	const struct ent_engine *engine;
 	const struct ent_connector *files;
 	struct ent_table tables[JK_TABLES_MAX];
-	struct ent_joint_table_limit limits[JK_TABLES_MAX];
+	struct jk_limit limits[JK_TABLES_MAX];
 	size_t n_tables;
 	const char *orgs[JK_ORGS_MAX];
 	size_t n_orgs;
@@ -31,6 +37,9 @@ struct jk {
 	struct ent_buf guard_public[3], guard_shares[3];
 	const struct ent_joint_guard_blob *guard[3];
 	size_t n_guard;
+	const struct ent_policy_job *history;
+	size_t n_history;
+	bool no_guards; /* the decision asks for no comparison, not even among its own aggregates */
 };
 
 int jk_open(struct jk *k, const char *module, struct ent_err *err);
@@ -39,6 +48,8 @@ void jk_close(struct jk *k); /* figures of the last run stay */
 int jk_table(struct jk *k, struct ent_table t, uint32_t min_group, bool is_protected, const char *rows_sql, struct ent_err *err);
 /* The same from a file that the DuckDB connector reads. */
 int jk_file(struct jk *k, struct ent_table t, uint32_t min_group, bool is_protected, const char *path, struct ent_err *err);
+/* What the policy says under grants that allow everything, with protection and k as in limits. */
+int jk_decide(struct jk *k, struct ent_arena *arena, const char *sql, struct ent_decision **ret, struct ent_query **ret_query, struct ent_err *err);
 int jk_plan(struct jk *k, struct ent_arena *arena, const char *sql, struct ent_joint_plan **ret, struct ent_err *err);
 /* Runs at every participant; out receives the requester's rows as CSV. err: the first real failure. */
 int jk_query(struct jk *k, const char *sql, struct ent_buf *out, struct ent_err *err);

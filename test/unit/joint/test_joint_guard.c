@@ -1,5 +1,5 @@
 /* The differencing guard: a second question of the same requester that would single out fewer rows than the minimum group.
- * Planted bug that this finds: guard_skipped. */
+ * Planted bugs that this finds: guard_skipped, within_skipped, conditions_ignored. */
 #include "joint_kit.h"
 #include "tap.h"
 
@@ -39,6 +39,10 @@ static int pair(const char *module, const char *before, const char *after, struc
 {
 	struct jk k;
 	struct ent_joint_guard_blob blobs[3];
+	struct ent_decision *decision = NULL;
+	struct ent_query *query;
+	struct ent_policy_job earlier = { .id = "job-1", .trio = { "alpha", "bravo", "carol" } };
+	ENT_CLEANUP(ent_arena_freep) struct ent_arena *arena = ent_arena_new((size_t)16 << 20);
 	struct ent_buf first_out = ENT_BUF(1 << 16), public[3], shares[3];
 	world(&k, module);
 	OK_INT(jk_query(&k, before, &first_out, err), 0, "first: %s", err->what);
@@ -51,6 +55,11 @@ static int pair(const char *module, const char *before, const char *after, struc
 	}
 	OK(public[0].len > 0 && shares[0].len > 0, "the first job left a record");
 	k.n_guard = 1;
+	OK_INT(jk_decide(&k, arena, before, &decision, &query, err), 0, "the first as history");
+	earlier.selections = decision->selections;
+	earlier.n_selections = decision->n_selections;
+	k.history = &earlier;
+	k.n_history = 1;
 	int code = jk_query(&k, after, out, err);
 	for (int i = 0; i < 3; i++) {
 		if (!code)
@@ -75,6 +84,52 @@ static void expect(const char *module, const char *before, const char *after, in
 	else
 		OK_STR(ent_buf_text(&out), answer, "%s: the answer", why);
 	ent_buf_deinit(&out);
+}
+
+/* One question alone. */
+static void alone(const char *module, const char *sql, const char *answer, const char *why)
+{
+	struct jk k;
+	struct ent_err err = ENT_ERR_INIT;
+	struct ent_buf out = ENT_BUF(1 << 16);
+	world(&k, module);
+	OK_INT(jk_query(&k, sql, &out, &err), 0, "%s (%s)", why, err.what);
+	OK_STR(ent_buf_text(&out), answer, "%s: the answer", why);
+	for (int i = 0; i < 3; i++)
+		OK_INT(k.stats[i].bytes_sent, k.stats[i].bytes_predicted, "party %d: bytes as predicted, comparisons included", i);
+	ent_buf_deinit(&out);
+	jk_close(&k);
+}
+
+/* Each filtered aggregate is a selection of its own: against earlier jobs, and against the others of its job. */
+static void test_filtered(const char *m)
+{
+	const char *all = "SELECT COUNT(*) FILTER (WHERE p.age < 20) AS n" FROM;
+	expect(m, all, "SELECT COUNT(*) FILTER (WHERE p.age < 19) AS n" FROM, ENT_EDENIED, NULL, "a condition that leaves one person out");
+	expect(m, all, "SELECT COUNT(*) FILTER (WHERE p.age < 10) AS n" FROM, 0, "n\r\n10\r\n", "a condition that leaves ten out");
+	expect(m, all, "SELECT COUNT(*) AS n" FROM "WHERE p.age < 19", ENT_EDENIED, NULL, "the same difference by WHERE");
+	expect(m, "SELECT COUNT(*) AS n" FROM "WHERE p.age < 19", all, ENT_EDENIED, NULL, "and the other way");
+	expect(m, all, "SELECT COUNT(*) AS n" FROM "WHERE p.age < 20", 0, "n\r\n20\r\n", "the same rows by WHERE");
+	expect(m, all, "SELECT COUNT(*) AS n" FROM, 0, "n\r\n40\r\n", "without the condition: rule 4 held the complement");
+	expect(m, "SELECT p.town, COUNT(*) FILTER (WHERE p.age < 5 OR p.age >= 26) AS f" FROM "GROUP BY 1",
+	       "SELECT p.town, COUNT(*) AS n, COUNT(*) FILTER (WHERE p.age < 12 OR p.age >= 25) AS f" FROM "GROUP BY 1 ORDER BY 1", 0,
+	       "town,n,f\r\nOslo,20,12\r\nRome,12,\r\n,8,\r\n", "cells of the condition that come close are NULL, the groups stay");
+	alone(m,
+	      "SELECT COUNT(*) FILTER (WHERE p.age < 20) AS a, COUNT(*) FILTER (WHERE p.age < 18) AS b, SUM(v.cost) FILTER (WHERE p.age < 18) AS s, "
+	      "COUNT(*) FILTER (WHERE p.age < 10) AS c" FROM,
+	      "a,b,s,c\r\n20,,,10\r\n", "two conditions two people apart");
+	alone(m,
+	      "SELECT p.town, COUNT(*) FILTER (WHERE p.age < 10 OR p.age >= 25) AS a, COUNT(*) FILTER (WHERE p.age < 15 OR p.age >= 26) AS b" FROM
+	      "GROUP BY 1 ORDER BY 1",
+	      "town,a,b\r\nOslo,10,15\r\nRome,7,\r\n,8,\r\n", "group by group");
+}
+
+/* Rule 4 is the decision's: a FILTER is part of every condition inside its aggregate, and NULLIF picks rows. */
+static void test_decided(const char *m)
+{
+	alone(m, "SELECT SUM(CASE WHEN p.age < 20 THEN v.cost ELSE 0 END) FILTER (WHERE p.age > 18) AS s" FROM, "s\r\n\r\n",
+	      "one person under both conditions");
+	alone(m, "SELECT COUNT(p.town) AS n, COUNT(NULLIF(p.age, 7)) AS other" FROM, "n,other\r\n32,\r\n", "all but one value");
 }
 
 int main(int argc, char **argv)
@@ -105,5 +160,7 @@ int main(int argc, char **argv)
 	       "SELECT CASE WHEN p.age < 5 THEN 1 WHEN p.age < 7 THEN 2 WHEN p.age < 14 THEN 3 WHEN p.age < 17 THEN 4 ELSE 5 END AS c, "
 	       "COUNT(*) AS n" FROM "GROUP BY 1 ORDER BY 1",
 	       ENT_EDENIED, NULL, "another GROUP BY that hides groups");
+	test_filtered(m);
+	test_decided(m);
 	return tap_done();
 }

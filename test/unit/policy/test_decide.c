@@ -224,6 +224,39 @@ static void test_guard(void)
 	OK_INT(guards("SELECT p.maker, COUNT(*) " FROM "WHERE p.seats > 5 GROUP BY p.maker",
 		      "SELECT p.maker, COUNT(*) " FROM "WHERE 5 < p.seats GROUP BY p.maker", TRIO, g),
 	       0, "the same rows, written otherwise");
+	OK_INT(guards("SELECT COUNT(*) FILTER (WHERE p.seats > 100) " FROM, total, TRIO, g), 0, "a condition, then all: rule 4 holds them apart");
+	OK_INT(guards("SELECT COUNT(*) FILTER (WHERE p.seats > 100) " FROM, "SELECT COUNT(*) FILTER (WHERE p.seats > 101) " FROM, TRIO, g), 1,
+	       "two conditions");
+	OK(g[0].kind == ENT_GUARD_TOTAL && g[0].selection == 1 && g[0].other == 1, "by number of the selection");
+	OK_INT(guards("SELECT COUNT(*) FILTER (WHERE p.seats > 100) " FROM, "SELECT COUNT(*) " FROM "WHERE p.seats > 100", TRIO, g), 0,
+	       "the same rows by WHERE");
+}
+
+/* Groups of a subquery are not comparable with rows. */
+static void test_guard_units(void)
+{
+	const char *groups = "SELECT COUNT(*) FROM hudson.flights f JOIN (SELECT tailnum, COUNT(*) AS c FROM registry.planes GROUP BY tailnum) p "
+			     "ON f.tailnum = p.tailnum";
+	const char *fewer = "SELECT COUNT(*) FROM hudson.flights f JOIN (SELECT tailnum, COUNT(*) AS c FROM registry.planes WHERE seats > 9 GROUP BY "
+			    "tailnum) p ON f.tailnum = p.tailnum";
+	static const char *const TRIO[] = { "skywatch", "hudson", "registry" };
+	struct ent_decision_guard g[8];
+	struct world w;
+	const struct ent_decision *d = decide(&w, PLANES "GRANT GROUP ON planes(tailnum) TO ANY;", groups);
+	struct ent_policy_job job = { .id = "j", .selections = d->selections, .n_selections = d->n_selections };
+	OK(d->allowed, "a subquery that groups is allowed");
+	memcpy(job.trio, TRIO, sizeof job.trio);
+	w.in.history = &job;
+	w.in.n_history = 1;
+	OK(!world_decide(&w, fewer) && w.decision->allowed && w.decision->n_guards == 1 && w.decision->guards[0].kind == ENT_GUARD_TOTAL,
+	   "groups compare with groups by the same keys");
+	OK(!world_decide(&w, "SELECT COUNT(*) " FROM) && !w.decision->allowed && w.decision->n_guards == 1 &&
+		   w.decision->guards[0].kind == ENT_GUARD_NEVER,
+	   "rows do not compare with groups");
+	OK(ent_decision_refusal(w.decision, &w.err) == ENT_EDENIED && strstr(w.err.what, "earlier one j"), "refused by name: %s", w.err.what);
+	world_deinit(&w);
+	OK_INT(guards(groups, fewer, TRIO, g), 1, "the unit travels with the selection");
+	OK(g[0].kind == ENT_GUARD_TOTAL, "and is equal again");
 }
 
 static void test_guard_approval(void)
@@ -255,6 +288,13 @@ static void test_guard_within(void)
 	OK_INT(d->n_selections, 3, "the block and two conditions");
 	OK_INT(d->n_guards, 1, "the conditions against each other");
 	OK(!d->guards[0].job && d->guards[0].kind == ENT_GUARD_CELLS, "cells of this job");
+	OK(!world_decide(&w, "SELECT COUNT(*) FILTER (WHERE p.seats > 5), COUNT(*) FILTER (WHERE p.seats > 6) " FROM) && w.decision->n_guards == 1 &&
+		   w.decision->guards[0].kind == ENT_GUARD_CELLS,
+	   "without GROUP BY there is one cell");
+	OK(!world_decide(&w, "SELECT p.maker, COUNT(*), COUNT(*) FILTER (WHERE p.seats > 5), SUM(CASE WHEN p.seats > 5 THEN 1 ELSE 0 END), "
+			     "COUNT(*) FILTER (WHERE p.seats > 6) " FROM "GROUP BY p.maker"),
+	   "again");
+	d = w.decision;
 	OK(d->aggs[1].conditions[0] == d->aggs[2].conditions[0] && d->aggs[1].conditions[0] != d->aggs[3].conditions[0],
 	   "equal conditions share one node");
 	OK(d->selections[0].group_order && !d->selections[0].filter && d->selections[1].filter == d->aggs[1].conditions[0],
@@ -420,6 +460,7 @@ int main(void)
 	test_hidden_condition();
 	test_outer();
 	test_guard();
+	test_guard_units();
 	test_guard_approval();
 	test_guard_within();
 	test_column_uses();
