@@ -200,6 +200,8 @@ int jk_decide(struct jk *k, struct ent_arena *arena, const char *sql, struct ent
 				       .trio = { k->trio[0], k->trio[1], k->trio[2] },
 				       .history = k->history,
 				       .n_history = k->n_history };
+	if (k->one_owner)
+		in.trio[0] = in.trio[1] = in.trio[2] = NULL;
 	ENT_TRY(ent_policy_decide(arena, &in, ret, err));
 	set_limits(k, *ret);
 	return 0;

@@ -39,6 +39,7 @@ struct jk {
 	size_t n_guard;
 	const struct ent_policy_job *history;
 	size_t n_history;
+	bool one_owner; /* the questions need no compute parties: the policy is told so */
 	bool no_guards; /* the decision asks for no comparison, not even among its own aggregates */
 };
 

@@ -15,6 +15,8 @@ static const struct ent_column people_columns[] = {
 static const uint16_t first[] = { 0 };
 static const struct ent_unique key = { first, 1 };
 
+static bool one_owner; /* bravo's people alone */
+
 /* 40 people: 20 of Oslo, 12 of Rome, 8 without town; ages 0 to 39. Everybody has one visit. */
 static void world(struct jk *k, const char *module)
 {
@@ -23,7 +25,7 @@ static void world(struct jk *k, const char *module)
 	struct ent_table people = {
 		.org = "bravo", .name = "people", .columns = people_columns, .n_columns = 3, .keys = &key, .n_keys = 1, .rows_padded = 40
 	};
-	*k = (struct jk){ .trio = { "alpha", "bravo", "carol" }, .requester = "alpha" };
+	*k = (struct jk){ .trio = { "alpha", "bravo", "carol" }, .requester = "alpha", .one_owner = one_owner };
 	OK_INT(jk_open(k, module, &err), 0, "%s", err.what);
 	OK_INT(jk_table(k, visits, 5, false, "SELECT CAST(i AS INTEGER) AS person, CAST(1 AS INTEGER) AS cost FROM range(40) t(i)", &err), 0, "%s",
 	       err.what);
@@ -53,9 +55,11 @@ static int pair(const char *module, const char *before, const char *after, struc
 		blobs[i] = (struct ent_joint_guard_blob){ "job-1", ent_buf_bytes(&public[i]), ent_buf_bytes(&shares[i]) };
 		k.guard[i] = &blobs[i];
 	}
-	OK(public[0].len > 0 && shares[0].len > 0, "the first job left a record");
+	OK(public[1].len > 0 && shares[1].len > 0, "the first job left a record");
 	k.n_guard = 1;
 	OK_INT(jk_decide(&k, arena, before, &decision, &query, err), 0, "the first as history");
+	if (one_owner)
+		memset(earlier.trio, 0, sizeof earlier.trio);
 	earlier.selections = decision->selections;
 	earlier.n_selections = decision->n_selections;
 	k.history = &earlier;
@@ -132,6 +136,28 @@ static void test_decided(const char *m)
 	alone(m, "SELECT COUNT(p.town) AS n, COUNT(NULLIF(p.age, 7)) AS other" FROM, "n,other\r\n32,\r\n", "all but one value");
 }
 
+/* The same comparisons in the clear at the only owner. */
+static void test_one_owner(const char *m)
+{
+#define PEOPLE " FROM bravo.people p "
+	one_owner = true;
+	expect(m, "SELECT COUNT(*) AS n" PEOPLE, "SELECT COUNT(*) AS n" PEOPLE "WHERE p.age <> 7", ENT_EDENIED, NULL, "one owner: all but one");
+	expect(m, "SELECT COUNT(*) AS n" PEOPLE, "SELECT COUNT(*) AS n" PEOPLE "WHERE p.age < 35", 0, "n\r\n35\r\n", "one owner: all but five");
+	expect(m, "SELECT COUNT(*) FILTER (WHERE p.age < 20) AS n" PEOPLE, "SELECT COUNT(*) AS n" PEOPLE "WHERE p.age < 19", ENT_EDENIED, NULL,
+	       "one owner: a condition that comes close");
+	expect(m, "SELECT p.town, COUNT(*) AS n" PEOPLE "GROUP BY 1", "SELECT p.town, COUNT(*) AS n" PEOPLE "WHERE p.age > 4 GROUP BY 1 ORDER BY 1",
+	       0, "town,n\r\nOslo,15\r\n", "one owner: cells that did not change");
+	expect(m, "SELECT p.town, COUNT(*) AS n" PEOPLE "GROUP BY 1",
+	       "SELECT CASE WHEN p.age < 5 THEN 1 WHEN p.age < 7 THEN 2 WHEN p.age < 14 THEN 3 WHEN p.age < 17 THEN 4 ELSE 5 END AS c, "
+	       "COUNT(*) AS n" PEOPLE "GROUP BY 1 ORDER BY 1",
+	       ENT_EDENIED, NULL, "one owner: another GROUP BY that hides groups");
+	alone(m,
+	      "SELECT COUNT(*) FILTER (WHERE p.age < 20) AS a, COUNT(*) FILTER (WHERE p.age < 18) AS b, COUNT(*) FILTER (WHERE p.age < 10) AS "
+	      "c" PEOPLE,
+	      "a,b,c\r\n20,,10\r\n", "one owner: two conditions two people apart");
+	one_owner = false;
+}
+
 int main(int argc, char **argv)
 {
 	if (argc < 2)
@@ -162,5 +188,6 @@ int main(int argc, char **argv)
 	       ENT_EDENIED, NULL, "another GROUP BY that hides groups");
 	test_filtered(m);
 	test_decided(m);
+	test_one_owner(m);
 	return tap_done();
 }

@@ -218,7 +218,7 @@ static void test_guard(void)
 	OK_INT(guards(by_maker, filtered, OTHER, g), 2, "other trio");
 	OK(g[0].other_trio, "shares lie elsewhere");
 	OK_INT(guards(by_maker, filtered, NULL, g), 2, "a one-owner job before");
-	OK(g[0].at_owner && !g[0].other_trio, "numbers lie with the owner");
+	OK(!g[0].at_owner && g[0].other_trio, "numbers lie with the owner, not as shares: to be approved");
 	OK_INT(guards("SELECT p.maker " FROM "GROUP BY p.maker", "SELECT MIN(f.distance) " FROM "WHERE p.seats > 100", TRIO, g), 0,
 	       "no common column, no counts: not compared");
 	OK_INT(guards("SELECT p.maker, COUNT(*) " FROM "WHERE p.seats > 5 GROUP BY p.maker",
