@@ -12,5 +12,6 @@ extern const struct ent_cli_command ent_cli_explain, ent_cli_query;             
 extern const struct ent_cli_command ent_cli_jobs, ent_cli_approve, ent_cli_deny, ent_cli_cancel;                  /* jobs.c */
 extern const struct ent_cli_command ent_cli_ledger, ent_cli_verify;                                               /* ledger.c, verify.c */
 extern const struct ent_cli_command ent_cli_backup, ent_cli_restore;                                              /* backup.c */
+extern const struct ent_cli_command ent_cli_token;                                                                /* token.c */
 extern const struct ent_cli_command ent_cli_help_command, ent_cli_completion;                                     /* help.c */
 #endif

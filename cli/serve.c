@@ -13,6 +13,8 @@
 #include "api/api.h"
 #include "cli/home.h"
 #include "cli/runner.h"
+#include "crypto/secret.h"
+#include "crypto/tls.h"
 #include "net/tls_mesh.h"
 #include "net/web.h"
 #include "os/disk.h"
@@ -23,6 +25,7 @@
 struct server {
 	struct ent_mesh mesh_face; /* stands for the mesh, which needs the node's keys before it can start */
 	struct ent_mesh *mesh;
+	pthread_mutex_t pins_lock; /* the HTTP gate asks who is a member */
 	struct ent_mesh_pin pins[PINS_MAX];
 	size_t n_pins;
 	bool pins_due; /* memory was short when they changed */
@@ -34,6 +37,7 @@ struct server {
 	struct ent_http *http;
 	struct ent_runner *runner;
 	struct ent_node *node;
+	struct ent_tls_identity *web_identity;
 	struct ent_web_server *open_web, *local_web;
 	char home[4096];
 	bool stop;
@@ -116,6 +120,7 @@ static void on_pins(void *self, const struct ent_pin *pins, size_t n)
 {
 	struct server *s = self;
 	ENT_ASSERT(n <= PINS_MAX);
+	pthread_mutex_lock(&s->pins_lock);
 	for (size_t i = 0; i < n; i++) {
 		struct ent_mesh_pin *p = &s->pins[i];
 		*p = (struct ent_mesh_pin){ 0 };
@@ -124,7 +129,19 @@ static void on_pins(void *self, const struct ent_pin *pins, size_t n)
 		snprintf(p->address, sizeof p->address, "%s", pins[i].address);
 	}
 	s->n_pins = n;
+	pthread_mutex_unlock(&s->pins_lock);
 	apply_pins(s);
+}
+
+static bool is_member(void *arg, const uint8_t tls_key[32])
+{
+	struct server *s = arg;
+	bool found = false;
+	pthread_mutex_lock(&s->pins_lock);
+	for (size_t i = 0; i < s->n_pins; i++)
+		found |= ent_const_eq(s->pins[i].tls_key, tls_key, 32);
+	pthread_mutex_unlock(&s->pins_lock);
+	return found;
 }
 
 struct mesh_note {
@@ -280,13 +297,32 @@ static int start_mesh(struct server *s, struct ent_err *err)
 	return r;
 }
 
+/* One identity for both directions: what others pin of us, and what we show to them. */
+static int start_web_tls(struct server *s, struct ent_err *err)
+{
+	uint8_t seed[32];
+	ENT_TRY(ent_node_tls_seed(s->node, seed, err));
+	int r = ent_tls_identity_web_new(ent_node_org(s->node), seed, &s->web_identity, err);
+	if (!r)
+		r = ent_web_client_identity(s->http, ent_node_org(s->node), seed, err);
+	explicit_bzero(seed, sizeof seed);
+	return r;
+}
+
 static int start_web(struct server *s, struct ent_err *err)
 {
 	char socket_path[4200];
+	bool local_open = !strcmp(ent_node_conf(s->node, "http_local_open"), "yes");
 	snprintf(socket_path, sizeof socket_path, "%s/node.sock", s->home);
-	struct ent_web_options o = {
-		.listen = ent_node_conf(s->node, "http"), .trust_loopback = true, .body_bytes_max = 1 << 20, .handler = { s, on_open }
-	};
+	ENT_TRY(start_web_tls(s, err));
+	struct ent_web_options o = { .listen = ent_node_conf(s->node, "http"),
+				     .trust_loopback = local_open,
+				     .plain_closed = !local_open,
+				     .tls = s->web_identity,
+				     .member = is_member,
+				     .member_arg = s,
+				     .body_bytes_max = 1 << 20,
+				     .handler = { s, on_open } };
 	ENT_TRY(ent_web_server_new(&o, &s->open_web, err));
 	struct ent_web_options local = { .socket_path = socket_path, .handler = { s, on_local } };
 	return ent_web_server_new(&local, &s->local_web, err);
@@ -398,6 +434,7 @@ static void stop_all(struct server *s)
 		ent_web_server_free(s->open_web);
 	if (s->local_web)
 		ent_web_server_free(s->local_web);
+	ent_tls_identity_free(s->web_identity);
 	if (s->mesh)
 		ent_tls_mesh_free(s->mesh);
 	if (s->http)
@@ -410,7 +447,10 @@ int ent_serve(const char *path, struct ent_err *err)
 {
 	static struct server s; /* outlives the signal thread */
 	struct runner_face face = { { &lazy_ops }, &s };
-	s = (struct server){ .mesh_face = { &face_ops }, .log = { &s, ENT_LOG_INFO, log_line }, .log_lock = PTHREAD_MUTEX_INITIALIZER };
+	s = (struct server){ .mesh_face = { &face_ops },
+			     .log = { &s, ENT_LOG_INFO, log_line },
+			     .log_lock = PTHREAD_MUTEX_INITIALIZER,
+			     .pins_lock = PTHREAD_MUTEX_INITIALIZER };
 	int r = start_all(&s, path, &face, err);
 	if (!r) {
 		say_ready(&s);

@@ -35,6 +35,9 @@ const struct ent_api_route ent_api_routes[] = {
 	{ "ledger.note", "Write a note", "text string", NULL },
 	{ "doctor", "Configuration, ports, TLS, sources and rights", "", NULL },
 	{ "backup", "Write a snapshot of the home, without keys, to a file in it", "", NULL },
+	{ "token.add", "Make a read token; it is shown once", "name string", NULL },
+	{ "token.list", "Names of the read tokens", "", NULL },
+	{ "token.remove", "Take a read token back", "name string", NULL },
 	{ "config", "Settings", "", NULL },
 };
 /* clang-format on */

@@ -10,7 +10,9 @@ struct ent_http_request {
 	const char *url;    /* client: whole URL; server: path with query */
 	struct ent_bytes body;
 	uint32_t timeout_ms;
-	bool trusted; /* server: came over loopback, the local socket, or with a member's certificate */
+	bool trusted;            /* server: came over loopback, the local socket, or with a member's certificate */
+	const char *token;       /* server: what a bearer showed, "" when nothing */
+	const uint8_t *peer_key; /* client, https: the raw Ed25519 key (32 bytes) the other side must hold; NULL: any, for what proves itself */
 };
 
 struct ent_http_answer {

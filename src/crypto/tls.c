@@ -8,6 +8,7 @@
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 
@@ -17,6 +18,9 @@
 #define ALPN \
 	"\x09" \
 	"entente/1"
+#define ALPN_WEB \
+	"\x08" \
+	"http/1.1"
 #define TAKE_BYTES (128u << 10) /* plain bytes turned into records per write */
 #define OUT_BYTES_MAX (1u << 20)
 #define IN_BYTES (128u << 10)
@@ -25,6 +29,7 @@
 #define RECORD_BYTES 16384u
 
 struct ent_tls_identity {
+	bool web;
 	atomic_int refs; /* the owner and every session: a session's BIO needs the method */
 	EVP_PKEY *key;
 	X509 *cert;
@@ -38,7 +43,7 @@ struct ent_tls {
 	struct ent_tls_identity *id;
 	SSL *ssl;
 	int fd;
-	bool refused, broken, established, ended;
+	bool refused, broken, established, ended, shown;
 	ent_tls_pin_fn pin;
 	void *pin_arg;
 	uint8_t peer[ENT_SIGN_KEY_LEN];
@@ -107,6 +112,7 @@ static int verify_peer(X509_STORE_CTX *store, void *arg)
 	SSL *ssl = X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx());
 	struct ent_tls *t = SSL_get_app_data(ssl);
 	bool ok = raw_key(X509_STORE_CTX_get0_cert(store), t->peer) && t->pin(t->pin_arg, t->peer);
+	t->shown = ok;
 #ifdef ENT_MUTANT_PIN_SKIPPED
 	ok = true;
 #endif
@@ -117,10 +123,11 @@ static int verify_peer(X509_STORE_CTX *store, void *arg)
 
 static int select_alpn(SSL *ssl, const unsigned char **out, unsigned char *out_len, const unsigned char *in, unsigned in_len, void *arg)
 {
-	(void)ssl;
-	(void)arg;
+	const struct ent_tls_identity *id = arg;
+	const char *ours = id->web ? ALPN_WEB : ALPN;
 	unsigned char *chosen = NULL;
-	if (SSL_select_next_proto(&chosen, out_len, (const unsigned char *)ALPN, sizeof ALPN - 1, in, in_len) != OPENSSL_NPN_NEGOTIATED)
+	(void)ssl;
+	if (SSL_select_next_proto(&chosen, out_len, (const unsigned char *)ours, (unsigned)strlen(ours), in, in_len) != OPENSSL_NPN_NEGOTIATED)
 		return SSL_TLSEXT_ERR_ALERT_FATAL;
 	*out = chosen;
 	return SSL_TLSEXT_ERR_OK;
@@ -131,19 +138,21 @@ static char *unconst(const char *text) { return (char *)(uintptr_t)text; }
 
 static bool context_setup(struct ent_tls_identity *id)
 {
+	const char *alpn = id->web ? ALPN_WEB : ALPN;
 	SSL_CTX *c = id->ctx = SSL_CTX_new(TLS_method());
 	if (!c || !SSL_CTX_set_min_proto_version(c, TLS1_3_VERSION) || !SSL_CTX_set_max_proto_version(c, TLS1_3_VERSION) ||
-	    !SSL_CTX_set_ciphersuites(c, "TLS_AES_128_GCM_SHA256:TLS_CHACHA20_POLY1305_SHA256") || !SSL_CTX_set1_groups_list(c, unconst("X25519")) ||
-	    !SSL_CTX_set1_sigalgs_list(c, unconst("ed25519")) || !SSL_CTX_use_certificate(c, id->cert) || !SSL_CTX_use_PrivateKey(c, id->key) ||
-	    !SSL_CTX_set_num_tickets(c, 0) || SSL_CTX_set_alpn_protos(c, (const unsigned char *)ALPN, sizeof ALPN - 1))
+	    !SSL_CTX_set_ciphersuites(c, "TLS_AES_128_GCM_SHA256:TLS_CHACHA20_POLY1305_SHA256") ||
+	    !SSL_CTX_set1_groups_list(c, unconst(id->web ? "X25519:P-256" : "X25519")) || !SSL_CTX_set1_sigalgs_list(c, unconst("ed25519")) ||
+	    !SSL_CTX_use_certificate(c, id->cert) || !SSL_CTX_use_PrivateKey(c, id->key) || !SSL_CTX_set_num_tickets(c, 0) ||
+	    SSL_CTX_set_alpn_protos(c, (const unsigned char *)alpn, (unsigned)strlen(alpn)))
 		return false;
 	SSL_CTX_set_options(c, SSL_OP_NO_TICKET | SSL_OP_NO_RENEGOTIATION | SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_NO_COMPRESSION);
 	SSL_CTX_set_mode(c, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
 	SSL_CTX_set_session_cache_mode(c, SSL_SESS_CACHE_OFF);
 	SSL_CTX_set_max_early_data(c, 0);
-	SSL_CTX_set_verify(c, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);
+	SSL_CTX_set_verify(c, SSL_VERIFY_PEER | (id->web ? 0 : SSL_VERIFY_FAIL_IF_NO_PEER_CERT), NULL);
 	SSL_CTX_set_cert_verify_callback(c, verify_peer, NULL);
-	SSL_CTX_set_alpn_select_cb(c, select_alpn, NULL);
+	SSL_CTX_set_alpn_select_cb(c, select_alpn, id);
 	id->method = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "entente records");
 	return id->method && BIO_meth_set_write(id->method, out_write) && BIO_meth_set_read(id->method, in_read) &&
 	       BIO_meth_set_ctrl(id->method, bio_ctrl);
@@ -172,12 +181,13 @@ static bool cert_make(struct ent_tls_identity *id, const char *org)
 	return der_len > 0;
 }
 
-int ent_tls_identity_new(const char *org, const uint8_t secret[ENT_SIGN_KEY_LEN], struct ent_tls_identity **ret, struct ent_err *err)
+static int identity_new(const char *org, const uint8_t secret[ENT_SIGN_KEY_LEN], bool web, struct ent_tls_identity **ret, struct ent_err *err)
 {
 	struct ent_tls_identity *id = ent_alloc(1, sizeof *id);
 	if (!id)
 		return ent_nomem(err);
 	atomic_init(&id->refs, 1);
+	id->web = web;
 	id->key = EVP_PKEY_new_raw_private_key(EVP_PKEY_ED25519, NULL, secret, ENT_SIGN_KEY_LEN);
 	if (!id->key || !cert_make(id, org) || !context_setup(id)) {
 		unsigned long e = ERR_get_error();
@@ -189,6 +199,42 @@ int ent_tls_identity_new(const char *org, const uint8_t secret[ENT_SIGN_KEY_LEN]
 	}
 	*ret = id;
 	return 0;
+}
+
+int ent_tls_identity_new(const char *org, const uint8_t secret[ENT_SIGN_KEY_LEN], struct ent_tls_identity **ret, struct ent_err *err)
+{
+	return identity_new(org, secret, false, ret, err);
+}
+
+int ent_tls_identity_web_new(const char *org, const uint8_t secret[ENT_SIGN_KEY_LEN], struct ent_tls_identity **ret, struct ent_err *err)
+{
+	return identity_new(org, secret, true, ret, err);
+}
+
+/* RFC 8410: what stands before the 32 raw bytes in PKCS #8 and in SPKI. */
+void ent_tls_key_pem(const uint8_t secret[ENT_SIGN_KEY_LEN], char ret[ENT_TLS_KEY_PEM_LEN + 1])
+{
+	static const uint8_t head[16] = { 0x30, 0x2e, 2, 1, 0, 0x30, 5, 6, 3, 0x2b, 0x65, 0x70, 4, 0x22, 4, 0x20 };
+	uint8_t der[48];
+	char text[ENT_BASE64_LEN(48) + 1];
+	memcpy(der, head, sizeof head);
+	memcpy(der + sizeof head, secret, ENT_SIGN_KEY_LEN);
+	ent_base64(text, der, sizeof der);
+	snprintf(ret, ENT_TLS_KEY_PEM_LEN + 1, "-----BEGIN PRIVATE KEY-----\n%s\n-----END PRIVATE KEY-----\n", text);
+	ent_wipe(der, sizeof der);
+	ent_wipe(text, sizeof text);
+}
+
+void ent_tls_key_pin(const uint8_t public_key[ENT_SIGN_KEY_LEN], char ret[ENT_TLS_PIN_LEN + 1])
+{
+	static const uint8_t head[12] = { 0x30, 0x2a, 0x30, 5, 6, 3, 0x2b, 0x65, 0x70, 3, 0x21, 0 };
+	uint8_t der[44], hash[ENT_SHA256_LEN];
+	char text[ENT_BASE64_LEN(ENT_SHA256_LEN) + 1];
+	memcpy(der, head, sizeof head);
+	memcpy(der + sizeof head, public_key, ENT_SIGN_KEY_LEN);
+	ent_sha256(der, sizeof der, hash);
+	ent_base64(text, hash, sizeof hash);
+	snprintf(ret, ENT_TLS_PIN_LEN + 1, "sha256//%s", text);
 }
 
 void ent_tls_identity_free(struct ent_tls_identity *id)
@@ -347,7 +393,7 @@ int ent_tls_handshake(struct ent_tls *t, int *ret_want, struct ent_err *err)
 	const unsigned char *alpn = NULL;
 	unsigned alpn_len = 0;
 	SSL_get0_alpn_selected(t->ssl, &alpn, &alpn_len);
-	if (alpn_len != sizeof ALPN - 2 || memcmp(alpn, &ALPN[1], alpn_len) != 0) {
+	if (!t->id->web && (alpn_len != sizeof ALPN - 2 || memcmp(alpn, &ALPN[1], alpn_len) != 0)) {
 		t->broken = true;
 		return ent_fail(err, ENT_EPEER, "the peer does not speak entente/1");
 	}
@@ -355,10 +401,12 @@ int ent_tls_handshake(struct ent_tls *t, int *ret_want, struct ent_err *err)
 	return 0;
 }
 
-void ent_tls_peer_key(const struct ent_tls *t, uint8_t ret[ENT_SIGN_KEY_LEN])
+bool ent_tls_peer_key(const struct ent_tls *t, uint8_t ret[ENT_SIGN_KEY_LEN])
 {
 	ENT_ASSERT(t->established);
-	memcpy(ret, t->peer, ENT_SIGN_KEY_LEN);
+	if (t->shown)
+		memcpy(ret, t->peer, ENT_SIGN_KEY_LEN);
+	return t->shown;
 }
 
 int ent_tls_read(struct ent_tls *t, void *buf, size_t len, size_t *ret_len, int *ret_want, struct ent_err *err)

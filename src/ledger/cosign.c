@@ -225,7 +225,9 @@ static int send_to(struct ent_cosign *c, size_t at, struct ent_err *err)
 	if (!x)
 		return ent_nomem(err);
 	*x = (struct exchange){ c, c->round, at };
-	struct ent_http_request r = { .method = "POST", .url = p->who.url, .body = ent_buf_bytes(&body), .timeout_ms = c->config.limit_ms };
+	struct ent_http_request r = {
+		.method = "POST", .url = p->who.url, .body = ent_buf_bytes(&body), .timeout_ms = c->config.limit_ms, .peer_key = p->who.tls_key
+	};
 	c->outstanding++;
 	int code = c->config.http->start(c->config.http, &r, answered, x, err);
 	if (code) { /* then done() is never called */

@@ -12,8 +12,9 @@ unsigned ent_quorum(unsigned others);
 
 struct ent_cosign_peer {
 	char org[ENT_ORG_MAX + 1];
-	char url[600];           /* http://HOST:PORT/add-checkpoint */
-	struct ent_note_key key; /* ENT_NOTE_COSIGNATURE */
+	char url[600];                  /* https://HOST:PORT/add-checkpoint */
+	uint8_t tls_key[ENT_PUB_BYTES]; /* whoever answers there must hold it */
+	struct ent_note_key key;        /* ENT_NOTE_COSIGNATURE */
 };
 
 struct ent_cosign_config { /* borrowed */

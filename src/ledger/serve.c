@@ -75,7 +75,7 @@ static void serve_tile(struct ent_ledger *l, const char *rest, bool trusted, str
 		return;
 	}
 	if (entries && !trusted) {
-		say(a, 403, "entries are for members");
+		say(a, 403, "entries are for members: come by TLS with a member's certificate or a read token (entente token)");
 		return;
 	}
 	ent_buf_reset(&a->body);

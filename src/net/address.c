@@ -52,12 +52,15 @@ int ent_address_resolve(const char *text, bool numbers_only, struct addrinfo **r
 	return ENT_EPEER;
 }
 
-static int listen_on(const struct addrinfo *ai, int *ret_fd)
+/* every: '*' means both families, so one socket of IPv6 takes IPv4, too. */
+static int listen_on(const struct addrinfo *ai, bool every, int *ret_fd)
 {
-	int one = 1, fd = socket(ai->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	int one = 1, only = !every, fd = socket(ai->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
 		return errno;
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
+	if (ai->ai_family == AF_INET6)
+		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &only, sizeof only);
 	if (bind(fd, ai->ai_addr, ai->ai_addrlen) || listen(fd, 128)) {
 		int e = errno;
 		close(fd);
@@ -88,8 +91,10 @@ int ent_address_listen(const char *text, int *ret_fd, uint16_t *ret_port, struct
 		return ENT_ECONFIG;
 	}
 	int failed = EADDRNOTAVAIL;
-	for (const struct addrinfo *ai = list; ai && failed; ai = ai->ai_next)
-		failed = listen_on(ai, ret_fd);
+	for (int round = a.host[0] ? 1 : 0; round < 2; round++) /* for '*', IPv6 first; a machine without it has IPv4 */
+		for (const struct addrinfo *ai = list; ai && failed; ai = ai->ai_next)
+			if (round || ai->ai_family == AF_INET6)
+				failed = listen_on(ai, !a.host[0], ret_fd);
 	freeaddrinfo(list);
 	if (!failed) {
 		*ret_port = bound_port(*ret_fd);
@@ -135,5 +140,6 @@ void ent_address_peer(int fd, char out[64])
 	char host[48] = "?", port[8] = "?";
 	bool known = !getpeername(fd, (struct sockaddr *)&sa, &len) &&
 		     !getnameinfo((struct sockaddr *)&sa, len, host, sizeof host, port, sizeof port, NI_NUMERICHOST | NI_NUMERICSERV);
-	snprintf(out, 64, "%s:%s", known ? host : "?", known ? port : "?");
+	const char *v4 = strncmp(host, "::ffff:", 7) ? host : host + 7; /* by way of a socket for both families */
+	snprintf(out, 64, "%s:%s", known ? v4 : "?", known ? port : "?");
 }

@@ -3,6 +3,8 @@
 #include <signal.h>
 #include <stdlib.h>
 
+#include "crypto/secret.h"
+#include "crypto/tls.h"
 #include "net/web.h"
 #include "net/web_curl.h"
 
@@ -27,6 +29,7 @@ struct client {
 	size_t count;       /* under the lock */
 	struct call *running;
 	bool stop;
+	struct ent_web_identity identity; /* under the lock */
 	char *agent;
 	ent_post_fn post;
 	void *post_arg;
@@ -116,13 +119,18 @@ static int client_start(struct ent_http *h, const struct ent_http_request *reque
 	c->done = done;
 	c->arg = arg;
 	pthread_mutex_lock(&k->lock);
+	code = ent_transfer_identity(&c->transfer, &k->identity);
 	bool full = k->count >= UNDER_WAY_MAX || k->stop;
-	if (!full) {
+	if (!full && !code) {
 		c->next = k->fresh;
 		k->fresh = c;
 		k->count++;
 	}
 	pthread_mutex_unlock(&k->lock);
+	if (code) {
+		call_free(c);
+		return ent_nomem(err);
+	}
 	if (full) {
 		call_free(c);
 		return ent_fail(err, ENT_EAGAIN, "%d HTTP requests are under way already", UNDER_WAY_MAX);
@@ -164,6 +172,22 @@ int ent_web_client_new(ent_post_fn post, void *post_arg, const char *user_agent,
 	return 0;
 }
 
+int ent_web_client_identity(struct ent_http *h, const char *org, const uint8_t tls_secret[32], struct ent_err *err)
+{
+	struct client *k = (struct client *)h;
+	struct ent_tls_identity *id = NULL;
+	ENT_TRY(ent_tls_identity_web_new(org, tls_secret, &id, err));
+	struct ent_bytes cert = ent_tls_identity_cert(id);
+	bool fits = cert.len <= sizeof k->identity.cert;
+	pthread_mutex_lock(&k->lock);
+	k->identity.cert_len = fits ? cert.len : 0;
+	memcpy(k->identity.cert, cert.data, k->identity.cert_len);
+	ent_tls_key_pem(tls_secret, k->identity.key);
+	pthread_mutex_unlock(&k->lock);
+	ent_tls_identity_free(id);
+	return fits ? 0 : ent_fail(err, ENT_EINTERNAL, "the TLS certificate is longer than expected");
+}
+
 static void drop(struct client *k, struct call *list)
 {
 	while (list) {
@@ -189,5 +213,6 @@ void ent_web_client_free(struct ent_http *h)
 	curl_multi_cleanup(k->multi);
 	pthread_mutex_destroy(&k->lock);
 	free(k->agent);
+	ent_wipe(&k->identity, sizeof k->identity);
 	free(k);
 }

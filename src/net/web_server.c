@@ -1,16 +1,17 @@
 /* HTTP server on libmicrohttpd: a TCP listener, a local socket, or both, in front of one handler. */
-#include <arpa/inet.h>
 #include <errno.h>
 #include <microhttpd.h>
-#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <strings.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "net/address.h"
 #include "net/local_path.h"
 #include "net/web.h"
+#include "net/web_tls.h"
 
 #define HEAD_BYTES_MAX 32768u
 
@@ -22,6 +23,7 @@ struct door {
 
 struct ent_web_server {
 	struct door tcp, local;
+	struct ent_web_gate *gate; /* NULL: plain HTTP comes straight to the server */
 	struct ent_web_options options;
 	char *socket_path;
 	uint16_t port;
@@ -60,13 +62,6 @@ static void end(void *arg, struct MHD_Connection *connection, void **cls, enum M
 	*cls = NULL;
 }
 
-static bool loopback(const struct sockaddr *sa)
-{
-	if (sa->sa_family == AF_INET)
-		return ntohl(((const struct sockaddr_in *)(const void *)sa)->sin_addr.s_addr) >> 24 == 127;
-	return sa->sa_family == AF_INET6 && IN6_IS_ADDR_LOOPBACK(&((const struct sockaddr_in6 *)(const void *)sa)->sin6_addr);
-}
-
 static bool local_name(const char *host)
 {
 	static const char *const names[] = { "localhost", "127.0.0.1", "[::1]" };
@@ -85,12 +80,20 @@ static bool is_trusted(const struct door *d, struct MHD_Connection *connection)
 	const char *host = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "Host");
 	if (d->local)
 		return true;
+	if (client && client->client_addr && client->client_addr->sa_family == AF_UNIX) /* by TLS: only a certificate counts */
+		return !strcmp(((const struct sockaddr_un *)(const void *)client->client_addr)->sun_path, ENT_WEB_MEMBER);
 #ifdef ENT_MUTANT_REBOUND_TRUSTED
 	host = NULL;
 #endif
 	if (MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "Origin") || (host && !local_name(host)))
 		return false;
-	return d->server->options.trust_loopback && client && client->client_addr && loopback(client->client_addr);
+	return d->server->options.trust_loopback && client && client->client_addr && ent_web_loopback(client->client_addr);
+}
+
+static const char *bearer(struct MHD_Connection *connection)
+{
+	const char *shown = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "Authorization");
+	return shown && !strncasecmp(shown, "Bearer ", 7) ? shown + 7 : "";
 }
 
 static enum MHD_Result reply(struct MHD_Connection *connection, int status, const char *type, struct ent_buf *body)
@@ -120,6 +123,7 @@ static enum MHD_Result answer(const struct door *d, struct MHD_Connection *conne
 	struct ent_http_request request = { .method = strcmp(method, "HEAD") ? method : "GET", .url = x->url, .body = ent_buf_bytes(&x->body) };
 	struct ent_http_answer a = { .body = ENT_BUF((size_t)1 << 30) };
 	request.trusted = is_trusted(d, connection);
+	request.token = bearer(connection);
 	d->server->options.handler.handle(d->server->options.handler.self, &request, &a);
 	if (a.body.code || a.status < 200 || a.status > 599) {
 		ent_buf_deinit(&a.body);
@@ -159,28 +163,53 @@ static enum MHD_Result handle(void *arg, struct MHD_Connection *connection, cons
 static int door_open(struct ent_web_server *s, struct door *d, int fd, const char *where, struct ent_err *err)
 {
 	const struct ent_web_options *o = &s->options;
-	unsigned flags = MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_POLL | (o->threads ? 0 : (unsigned)MHD_USE_THREAD_PER_CONNECTION);
-	struct MHD_OptionItem pool[] = { { o->threads > 1 ? MHD_OPTION_THREAD_POOL_SIZE : MHD_OPTION_END, (intptr_t)o->threads, NULL },
-					 { MHD_OPTION_END, 0, NULL } };
+	unsigned flags = MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_POLL | (o->threads ? 0 : (unsigned)MHD_USE_THREAD_PER_CONNECTION) |
+			 (fd < 0 ? (unsigned)MHD_USE_NO_LISTEN_SOCKET : 0);
+	struct MHD_OptionItem more[3] = { { MHD_OPTION_END, 0, NULL } };
+	int n = 0;
+	if (o->threads > 1)
+		more[n++] = (struct MHD_OptionItem){ MHD_OPTION_THREAD_POOL_SIZE, (intptr_t)o->threads, NULL };
+	if (fd >= 0)
+		more[n++] = (struct MHD_OptionItem){ MHD_OPTION_LISTEN_SOCKET, fd, NULL };
+	more[n] = (struct MHD_OptionItem){ MHD_OPTION_END, 0, NULL };
 	d->server = s;
-	d->daemon = MHD_start_daemon(flags, 0, NULL, NULL, handle, d, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_URI_LOG_CALLBACK, begin, d,
-				     MHD_OPTION_NOTIFY_COMPLETED, end, d, MHD_OPTION_CONNECTION_LIMIT, o->connections_max,
-				     MHD_OPTION_CONNECTION_TIMEOUT, (o->timeout_ms + 999) / 1000, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-				     (size_t)HEAD_BYTES_MAX, MHD_OPTION_ARRAY, pool, MHD_OPTION_END);
+	d->daemon = MHD_start_daemon(flags, 0, NULL, NULL, handle, d, MHD_OPTION_URI_LOG_CALLBACK, begin, d, MHD_OPTION_NOTIFY_COMPLETED, end, d,
+				     MHD_OPTION_CONNECTION_LIMIT, o->connections_max, MHD_OPTION_CONNECTION_TIMEOUT, (o->timeout_ms + 999) / 1000,
+				     MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)HEAD_BYTES_MAX, MHD_OPTION_ARRAY, more, MHD_OPTION_END);
 	if (d->daemon)
 		return 0;
 	int e = errno;
-	close(fd);
+	if (fd >= 0)
+		close(fd);
 	ent_fail(err, ENT_EIO, "could not start the HTTP server on %.300s", where);
 	ent_why(err, "%s", strerror(e));
 	return ENT_EIO;
+}
+
+static void stream(void *arg, int fd, const struct sockaddr *address, socklen_t len)
+{
+	const struct door *d = arg;
+	(void)MHD_add_connection(d->daemon, fd, address, len); /* closes what it does not take */
 }
 
 static int serve_tcp(struct ent_web_server *s, const char *where, struct ent_err *err)
 {
 	int fd = -1;
 	ENT_TRY(ent_address_listen(where, &fd, &s->port, err));
-	return door_open(s, &s->tcp, fd, where, err);
+	if (!s->options.tls)
+		return door_open(s, &s->tcp, fd, where, err);
+	struct ent_web_gate_options o = { .listen_fd = fd,
+					  .tls = s->options.tls,
+					  .plain_closed = s->options.plain_closed,
+					  .member = s->options.member,
+					  .member_arg = s->options.member_arg,
+					  .stream = stream,
+					  .arg = &s->tcp };
+	int code = door_open(s, &s->tcp, -1, where, err);
+	if (!code)
+		return ent_web_gate_new(&o, &s->gate, err);
+	close(fd);
+	return code;
 }
 
 static int serve_local(struct ent_web_server *s, const char *path, struct ent_err *err)
@@ -226,6 +255,7 @@ void ent_web_server_free(struct ent_web_server *s)
 	struct ent_local_path p;
 	if (!s)
 		return;
+	ent_web_gate_free(s->gate);
 	if (s->tcp.daemon)
 		MHD_stop_daemon(s->tcp.daemon);
 	if (s->local.daemon)

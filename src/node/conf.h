@@ -11,6 +11,8 @@
 	X(org, "", org, "name of this organisation; fixed by init") \
 	X(listen, "", address, "HOST:PORT for party links: control messages and joint computation, TLS 1.3 between members only") \
 	X(http, "", address, "HOST:PORT for reading the ledger and for witnessing; empty: the port after listen") \
+	X(http_local_open, "yes", flag, \
+	  "yes: who comes from this machine may read entries without TLS or token; no: TLS for all, a token or a member's certificate for entries") \
 	X(advertise, "", address, "HOST[:PORT] of the party links that goes into the member card, when others reach us by another name") \
 	X(advertise_http, "", address, "the same for the HTTP port") \
 	X(compute_only, "no", flag, "yes: owns no tables, sees only shares, witnesses") \

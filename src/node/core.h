@@ -67,6 +67,12 @@ struct ent_question { /* a query that waits for the end of our own earlier one, 
 	uint64_t asked_ms;
 };
 
+#define ENT_TOKENS_MAX 64
+struct ent_token { /* of a reader who is no member */
+	char name[ENT_ORG_MAX + 1];
+	uint8_t hash[ENT_HASH_BYTES];
+};
+
 struct ent_job;
 struct ent_adding;
 
@@ -88,6 +94,8 @@ struct ent_node {
 	struct ent_cosign *cosign;
 	struct ent_member members[ENT_MEMBERS_MAX];
 	size_t n_members;
+	struct ent_token tokens[ENT_TOKENS_MAX];
+	size_t n_tokens;
 	struct ent_budget budgets[ENT_MEMBERS_MAX + 2];
 	struct ent_waiter *waiters;
 	struct ent_adding *addings; /* tables being probed */
@@ -157,6 +165,13 @@ bool ent_budget_take(struct ent_node *n, const char *org, enum ent_budget_kind k
 uint64_t ent_budget_unpaid(struct ent_node *n, const char *org, enum ent_budget_kind kind);
 /* A warning about what a peer did: at most so many, the rest is counted. */
 void ent_peer_complain(struct ent_node *n, const char *org, const char *event, const char *what);
+
+/* ---- tokens.c ---- */
+int ent_tokens_load(struct ent_node *n, struct ent_err *err);
+bool ent_token_valid(const struct ent_node *n, const char *token); /* NULL is none */
+void ent_verb_token_add(struct ent_node *n, const json_t *args, struct ent_reply *reply);
+void ent_verb_token_list(struct ent_node *n, const json_t *args, struct ent_reply *reply);
+void ent_verb_token_remove(struct ent_node *n, const json_t *args, struct ent_reply *reply);
 
 /* ---- duty.c: batches, witnesses, cross references ---- */
 int ent_duty_open(struct ent_node *n, struct ent_err *err);

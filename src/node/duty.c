@@ -152,7 +152,8 @@ void ent_duty_members(struct ent_node *n)
 		const struct ent_card *c = &n->members[i].card;
 		peers[i] = (struct ent_cosign_peer){ .key = { .alg = ENT_NOTE_COSIGNATURE } };
 		snprintf(peers[i].org, sizeof peers[i].org, "%s", c->org);
-		snprintf(peers[i].url, sizeof peers[i].url, "http://%s/add-checkpoint", c->http);
+		snprintf(peers[i].url, sizeof peers[i].url, "https://%s/add-checkpoint", c->http);
+		memcpy(peers[i].tls_key, c->keys[ENT_KEY_TLS], ENT_PUB_BYTES);
 		ent_card_witness_name(c, peers[i].key.name);
 		memcpy(peers[i].key.pub, c->keys[ENT_KEY_WITNESS], ENT_PUB_BYTES);
 	}
@@ -223,6 +224,8 @@ void ent_node_http(struct ent_node *node, const struct ent_http_request *request
 			answer->status = 405;
 		return;
 	}
-	if (!ent_ledger_serve(node->ledger, request, answer))
+	struct ent_http_request known = *request;
+	known.trusted = request->trusted || ent_token_valid(node, request->token);
+	if (!ent_ledger_serve(node->ledger, &known, answer))
 		answer->status = 404;
 }

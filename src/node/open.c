@@ -151,6 +151,7 @@ static int open_all(struct ent_node *n, struct ent_err *err)
 	ENT_TRY(take_lock(n, err));
 	ENT_TRY(read_keys(n, err));
 	ENT_TRY(read_card(n, err));
+	ENT_TRY(ent_tokens_load(n, err));
 	ENT_TRY(ent_db_open(n->env.fs, n->env.clock, n->env.random, &n->db, err));
 	ENT_TRY(open_ledger(n, err));
 	ENT_TRY(ent_apply_all(n, err));

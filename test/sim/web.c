@@ -79,7 +79,7 @@ int sim_http_start(struct ent_http *h, const struct ent_http_request *request,
 	struct sim_node *s = ((struct sim_face *)(void *)h)->node;
 	struct sim_world *w = s->w;
 	int target, port, used = 0;
-	if (sscanf(request->url, "http://10.0.0.%d:%d%n", &target, &port, &used) != 2 || target < 0 || target >= w->n)
+	if (sscanf(request->url, "https://10.0.0.%d:%d%n", &target, &port, &used) != 2 || target < 0 || target >= w->n)
 		return ent_fail(err, ENT_EPEER, "no such host");
 	struct sim_call *c = calloc(1, sizeof *c);
 	ENT_ASSERT(c);

@@ -1,5 +1,7 @@
 /* HTTP both ways: limits, trust, long socket paths, answers on the node thread, what happens when nobody is there. */
 #include <arpa/inet.h>
+#include <ifaddrs.h>
+#include <netdb.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -7,7 +9,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "crypto/sign.h"
+#include "crypto/tls.h"
 #include "net/web.h"
+#include "net/web_tls.h"
 #include "os/system.h"
 #include "os/workers.h"
 #include "tap.h"
@@ -24,6 +29,8 @@ static void handle(void *self, const struct ent_http_request *r, struct ent_http
 		usleep(1000000);
 	if (!strcmp(r->url, "/big"))
 		memset(ent_buf_space(&a->body, 3u << 20), 'b', 3u << 20);
+	else if (!strcmp(r->url, "/token"))
+		ent_buf_printf(&a->body, "token '%s'", r->token);
 	else if (!strcmp(r->url, "/missing"))
 		a->status = 404;
 	else if (!strcmp(r->url, "/nothing"))
@@ -59,9 +66,11 @@ static int post(void *q, void (*fn)(void *arg), void *arg) { return ent_queue_po
 static struct ent_queue *queue;
 static struct ent_http *client;
 
+static const uint8_t *expected_key; /* of the server, when it is pinned */
+
 static struct got ask(const char *method, const char *url, struct ent_bytes body, uint32_t timeout_ms)
 {
-	struct ent_http_request r = { .method = method, .url = url, .body = body, .timeout_ms = timeout_ms };
+	struct ent_http_request r = { .method = method, .url = url, .body = body, .timeout_ms = timeout_ms, .peer_key = expected_key };
 	struct got g = { 0 };
 	ENT_ASSERT(!client->start(client, &r, on_done, &g, NULL));
 	for (int i = 0; i < 100 && !g.done; i++)
@@ -97,6 +106,111 @@ static void over_tcp(uint16_t port)
 	OK(g.code == ENT_EPEER && g.status == 0, "nobody there: %s", g.why);
 	g = ask("GET", "file:///etc/passwd", ent_bytes(NULL, 0), 2000);
 	OK_INT(g.code, ENT_EPEER, "only http and https: %s", g.why);
+	free(body);
+}
+
+/* ---- HTTP over TLS ---- */
+
+static const uint8_t server_secret[32] = { 1 }, member_secret[32] = { 2 }, other_secret[32] = { 3 };
+
+static bool raw(uint16_t port, const char *request, const char *expect);
+
+static bool is_member(void *arg, const uint8_t key[32]) { return !memcmp(arg, key, 32); }
+
+static struct got over_tls(uint16_t port, const char *method, const char *path, struct ent_bytes body)
+{
+	char url[100];
+	snprintf(url, sizeof url, "https://127.0.0.1:%u%s", port, path);
+	return ask(method, url, body, 5000);
+}
+
+static void fresh_client(const uint8_t *secret)
+{
+	if (client)
+		ent_web_client_free(client);
+	ENT_ASSERT(!ent_web_client_new(post, queue, "entente/test", &client, NULL));
+	ENT_ASSERT(!secret || !ent_web_client_identity(client, "somebody", secret, NULL));
+}
+
+/* An address of this machine that is not loopback, or "". */
+static void outside_address(char out[64])
+{
+	struct ifaddrs *all = NULL;
+	*out = 0;
+	if (getifaddrs(&all))
+		return;
+	for (const struct ifaddrs *i = all; i && !*out; i = i->ifa_next)
+		if (i->ifa_addr && i->ifa_addr->sa_family == AF_INET && !ent_web_loopback(i->ifa_addr))
+			getnameinfo(i->ifa_addr, sizeof(struct sockaddr_in), out, 64, NULL, 0, NI_NUMERICHOST);
+	freeifaddrs(all);
+}
+
+static void from_outside(uint16_t port)
+{
+	char host[64], url[120];
+	outside_address(host);
+	if (!*host) {
+		tap_skip("HTTP from outside", "this machine has loopback only");
+		return;
+	}
+	snprintf(url, sizeof url, "http://%s:%u/checkpoint", host, port);
+	OK_INT(ask("GET", url, ent_bytes(NULL, 0), 5000).status, 403, "no plain HTTP from outside");
+	snprintf(url, sizeof url, "https://%s:%u/checkpoint", host, port);
+	OK(strstr(ask("GET", url, ent_bytes(NULL, 0), 5000).text, " stranger "), "TLS from outside");
+}
+
+static void encrypted(void)
+{
+	uint8_t server_key[32], member_key[32], other_key[32];
+	uint8_t *body = calloc(1, 2000);
+	struct ent_tls_identity *id = NULL;
+	struct ent_web_server *s = NULL;
+	struct ent_err err = ENT_ERR_INIT;
+	struct got g;
+	ENT_ASSERT(!ent_sign_public(server_secret, server_key, NULL) && !ent_sign_public(member_secret, member_key, NULL) &&
+		   !ent_sign_public(other_secret, other_key, NULL));
+	ENT_ASSERT(!ent_tls_identity_web_new("server", server_secret, &id, NULL));
+	struct ent_web_options o = { .listen = "0.0.0.0:0",
+				     .trust_loopback = true,
+				     .body_bytes_max = 1000,
+				     .handler = { NULL, handle },
+				     .tls = id,
+				     .member = is_member,
+				     .member_arg = member_key };
+	OK_INT(ent_web_server_new(&o, &s, &err), 0, "%s", err.why);
+	uint16_t port = ent_web_server_port(s);
+	fresh_client(NULL);
+	expected_key = server_key;
+	g = over_tls(port, "GET", "/checkpoint?x=1", ent_bytes(NULL, 0));
+	OK_STR(g.text, "GET /checkpoint?x=1 stranger 0 ", "TLS without a certificate: served, not trusted, not even from loopback");
+	g = over_tls(port, "POST", "/add", ent_bytes_str("old 12"));
+	OK(strstr(g.text, " 6 old 12"), "a body: %s", g.text);
+	g = over_tls(port, "GET", "/big", ent_bytes(NULL, 0));
+	OK(g.status == 200 && g.len == 3u << 20, "3 MiB answer");
+	OK_INT(over_tls(port, "POST", "/", ent_bytes(body, 1001)).status, 413, "limits hold");
+	expected_key = other_key;
+	fresh_client(NULL);
+	g = over_tls(port, "GET", "/checkpoint", ent_bytes(NULL, 0));
+	OK(g.code == ENT_EPEER && g.status == 0, "a server with another key than the pinned one gets nothing: %s", g.why);
+	expected_key = server_key;
+	fresh_client(member_secret);
+	OK(strstr(over_tls(port, "GET", "/x", ent_bytes(NULL, 0)).text, " trusted "), "a member's certificate is trusted");
+	fresh_client(other_secret);
+	OK(strstr(over_tls(port, "GET", "/x", ent_bytes(NULL, 0)).text, " stranger "), "another one is not");
+	OK(raw(port, "GET /token HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer abc\r\nConnection: close\r\n\r\n", "token 'abc'"),
+	   "plain HTTP from loopback is served, a bearer's token arrives");
+	OK(raw(port, "GET /token HTTP/1.1\r\nHost: localhost\r\nAuthorization: Basic abc\r\nConnection: close\r\n\r\n", "token ''"),
+	   "other authorisations are none");
+	OK(raw(port, "GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", " trusted "), "and trusted");
+	from_outside(port);
+	ent_web_server_free(s);
+	o.plain_closed = true;
+	OK_INT(ent_web_server_new(&o, &s, &err), 0, "%s", err.why);
+	OK(raw(ent_web_server_port(s), "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n", "403 Forbidden"), "plain HTTP can be closed altogether");
+	expected_key = NULL;
+	OK_INT(over_tls(ent_web_server_port(s), "GET", "/x", ent_bytes(NULL, 0)).status, 200, "TLS stays");
+	ent_web_server_free(s);
+	ent_tls_identity_free(id);
 	free(body);
 }
 
@@ -195,6 +309,8 @@ int main(void)
 	OK_INT(ent_web_server_new(&o, &s, &err), 0, "%s", err.why);
 	over_tcp(ent_web_server_port(s));
 	trust(ent_web_server_port(s));
+	encrypted();
+	fresh_client(NULL);
 	/* A client that is freed while a request runs drops it without a call. */
 	char url[60];
 	struct got g = { 0 };

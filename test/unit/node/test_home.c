@@ -182,11 +182,58 @@ static void test_power(void)
 	simfs_free(b.fs);
 }
 
+static int read_entries(struct kit_node *k, const char *token, bool trusted)
+{
+	struct ent_http_request r = { .method = "GET", .url = "/tile/entries/000.p/1", .token = token, .trusted = trusted };
+	struct ent_http_answer a = { .body = ENT_BUF(1 << 20) };
+	ent_node_http(k->node, &r, &a);
+	ent_buf_deinit(&a.body);
+	return a.status;
+}
+
+/* Entries are for members and for whoever shows a token; a token that was taken back, or bent, opens nothing. */
+static void test_tokens(void)
+{
+	struct kit_node k;
+	struct ent_err err = ENT_ERR_INIT;
+	ENT_JSON_AUTO made = NULL;
+	ENT_JSON_AUTO list = NULL;
+	ENT_CLEANUP(ent_buf_deinit) struct ent_buf kept = ENT_BUF(1000);
+	char token[100], bent[100];
+	kit_init(&k, 5);
+	free(kit_home(&k, "hudson", &err));
+	OK_INT(kit_open(&k, &err), 0, "opens: %s", err.what);
+	OK_INT(kit_ask(&k, "token.add", json_pack("{s:s}", "name", "auditor"), &made, &err), 0, "made: %s", err.what);
+	snprintf(token, sizeof token, "%s", json_string_value(json_object_get(made, "token")));
+	snprintf(bent, sizeof bent, "%s", token);
+	bent[20] = bent[20] == 'a' ? 'b' : 'a';
+	OK_INT(kit_ask(&k, "token.add", json_pack("{s:s}", "name", "auditor"), NULL, &err), ENT_EUSAGE, "a name is used once: %s", err.what);
+	OK_INT(kit_ask(&k, "token.add", json_pack("{s:s}", "name", "../keys"), NULL, &err), ENT_EUSAGE, "a name is a name: %s", err.what);
+	OK_INT(read_entries(&k, token, false), 200, "it opens the entries");
+	OK_INT(read_entries(&k, bent, false), 403, "a bent one does not");
+	OK_INT(read_entries(&k, "", false), 403, "nor none");
+	OK_INT(read_entries(&k, NULL, true), 200, "a member needs none");
+	OK(!ent_fs_read(k.fs, "secrets/read-tokens", 1000, &kept, NULL) && !strstr(ent_buf_text(&kept), token + 4), "the token itself is not kept");
+	ent_node_close(k.node);
+	OK_INT(kit_open(&k, &err), 0, "opens again: %s", err.what);
+	OK_INT(read_entries(&k, token, false), 200, "it opens the entries after a restart");
+	OK_INT(kit_ask(&k, "token.remove", json_pack("{s:s}", "name", "auditor"), NULL, &err), 0, "taken back: %s", err.what);
+	OK_INT(kit_ask(&k, "token.remove", json_pack("{s:s}", "name", "auditor"), NULL, &err), ENT_ENOTFOUND, "once");
+	OK_INT(read_entries(&k, token, false), 403, "and opens nothing any more");
+	OK_INT(kit_ask(&k, "token.list", json_object(), &list, &err), 0, "listed");
+	OK_INT(json_array_size(json_object_get(list, "tokens")), 0, "none is left");
+	ent_node_close(k.node);
+	ENT_ASSERT(!ent_fs_replace(k.fs, "secrets/read-tokens", ent_bytes_str("auditor 12\n"), 0600, NULL));
+	OK_INT(kit_open(&k, &err), ENT_ECONFIG, "a damaged file stops the node: %s", err.what);
+	simfs_free(k.fs);
+}
+
 int main(void)
 {
 	test_init();
 	test_init_refusals();
 	test_trust();
 	test_power();
+	test_tokens();
 	return tap_done();
 }
