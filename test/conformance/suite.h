@@ -25,6 +25,7 @@ struct suite_store {
 	const char *types[SUITE_COLUMNS];         /* joint types as described, NULL: as suite_types say in the joint spelling */
 	bool keys;                                /* describe knows the key "id" */
 	bool positive_zero;                       /* the store keeps -0 as 0 */
+	bool no_zone;                             /* the column "instant" has no zone and is in UTC */
 	bool ordered;                             /* rows come in the order written */
 	const char *empty_url, *empty_object;     /* same columns, no rows; NULL: not possible */
 	const char *missing_url, *missing_object; /* ENT_ENOTFOUND at open or describe */

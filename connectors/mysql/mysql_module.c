@@ -1,0 +1,64 @@
+/* The connector's table of functions. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "my.h"
+
+#define EXPORT __attribute__((visibility("default")))
+
+static void source_close(struct ent_source *s)
+{
+	if (!s)
+		return;
+	ent_my_closep(&s->con);
+	explicit_bzero(&s->at, sizeof s->at);
+	free(s);
+}
+static void source_closep(struct ent_source **s) { source_close(*s); }
+
+static int source_open(const struct ent_host *host, const char *url, const struct ent_option *options, size_t n_options, struct ent_source **ret,
+		       struct ent_err *err)
+{
+	ENT_CLEANUP(source_closep) struct ent_source *s = (struct ent_source *)calloc(1, sizeof *s);
+	if (!s)
+		return ent_nomem(err);
+	s->host = *host;
+	ENT_TRY(ent_my_address_parse(url, options, n_options, &s->at, &s->writes, err));
+	ENT_TRY(ent_my_ready(s, err));
+	*ret = s;
+	s = NULL;
+	return 0;
+}
+
+static int source_describe(struct ent_source *s, const char *object, struct ArrowSchema *ret_schema, struct ent_object *ret_object,
+			   struct ent_err *err)
+{
+	ENT_MY_TABLE_AUTO t = { 0 };
+	struct ent_object o = { .size = sizeof o, .rows = -1 };
+	ENT_TRY(ent_my_ready(s, err));
+	ENT_TRY(ent_my_cancelled(s, err));
+	ENT_TRY(ent_my_table_read(s->con, s, object, &t, err));
+	snprintf(o.relation, sizeof o.relation, "%s", t.relation);
+	ENT_TRY(ent_my_table_schema(&t, NULL, 0, false, ret_schema, err));
+	*ret_object = o;
+	return 0;
+}
+
+EXPORT const struct ent_connector *ent_connector_entry(void);
+const struct ent_connector *ent_connector_entry(void)
+{
+	static const struct ent_connector connector = { .size = sizeof connector,
+							.abi = ENT_CONNECTOR_ABI,
+							.name = "mysql",
+							.schemes = "mysql mariadb",
+							.suffixes = "",
+							.dialect = "mysql",
+							.capabilities = ENT_CAP_SNAPSHOT | ENT_CAP_SPLIT,
+							.open = source_open,
+							.close = source_close,
+							.describe = source_describe,
+							.scan = ent_my_scan,
+							.plan = ent_my_plan,
+							.read = ent_my_read };
+	return &connector;
+}

