@@ -1,0 +1,127 @@
+import de.bwaldvogel.mongo.MongoServer;
+import de.bwaldvogel.mongo.backend.Cursor;
+import de.bwaldvogel.mongo.backend.CursorRegistry;
+import de.bwaldvogel.mongo.backend.aggregation.Aggregation;
+import de.bwaldvogel.mongo.backend.memory.MemoryBackend;
+import de.bwaldvogel.mongo.bson.Document;
+import de.bwaldvogel.mongo.oplog.Oplog;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Set;
+
+/**
+ * MongoDB's wire protocol over memory. Arguments: port (0 chooses one), file that receives the port once the server listens.
+ *
+ * A real server's change event carries the namespace, tells a replacement from an update, and identifies the document by its _id. The library's
+ * events do not, so an Oplog is put around its own: on the way in, every update keeps the id it hit; on the way out, events are completed.
+ */
+final class Substitute {
+    private Substitute() {}
+
+    public static void main(String[] args) throws Exception {
+        MongoServer server = new MongoServer(new Memory());
+        server.enableOplog();
+        Runtime.getRuntime().addShutdownHook(new Thread(server::shutdownNow));
+        server.bind("127.0.0.1", Integer.parseInt(args[0]));
+        Path ready = Path.of(args[1]);
+        Path fresh = Path.of(args[1] + ".new");
+        Files.writeString(fresh, Integer.toString(server.getLocalAddress().getPort()));
+        Files.move(fresh, ready, StandardCopyOption.ATOMIC_MOVE);
+        Thread.currentThread().join();
+    }
+
+    private static final class Memory extends MemoryBackend {
+        @Override
+        protected Oplog createOplog() {
+            return new Events(super.createOplog(), getCursorRegistry());
+        }
+    }
+
+    /** The way in. */
+    private record Events(Oplog log, CursorRegistry registry) implements Oplog {
+        @Override
+        public void handleInsert(String namespace, List<Document> documents) {
+            log.handleInsert(namespace, documents);
+        }
+
+        @Override
+        public void handleUpdate(String namespace, Document selector, Document update, List<Object> ids) {
+            ids.forEach(id -> {
+                Document change = new Document("_id", id);
+                update.forEach(change::putIfAbsent);
+                log.handleUpdate(namespace, selector, change, List.of(id));
+            });
+        }
+
+        @Override
+        public void handleDelete(String namespace, Document query, List<Object> ids) {
+            log.handleDelete(namespace, query, ids);
+        }
+
+        @Override
+        public void handleDropCollection(String namespace) {
+            log.handleDropCollection(namespace);
+        }
+
+        @Override
+        public Cursor createCursor(Document stage, String namespace, Aggregation pipeline) {
+            Completed cursor = new Completed(log.createCursor(stage, namespace, pipeline), namespace);
+            registry.remove(cursor.getId()); // the library has entered its own under this id
+            registry.add(cursor);
+            return cursor;
+        }
+    }
+
+    /** The way out. */
+    private record Completed(Cursor events, String namespace) implements Cursor {
+        @Override
+        public long getId() {
+            return events.getId();
+        }
+
+        @Override
+        public boolean isEmpty() {
+            return events.isEmpty();
+        }
+
+        @Override
+        public List<Document> takeDocuments(int count) {
+            return events.takeDocuments(count).stream().map(this::complete).toList();
+        }
+
+        private Document complete(Document raw) {
+            Document event = new Document();
+            raw.forEach(event::put);
+            String[] parts = namespace.split("\\.", 2);
+            if (parts.length == 2) {
+                event.put("ns", new Document("db", parts[0]).append("coll", parts[1]));
+            }
+            if (event.get("fullDocument") == null) {
+                event.remove("fullDocument");
+            }
+            if (event.get("operationType").equals("update")) {
+                completeUpdate(event, (Document) event.get("documentKey"));
+            }
+            return event;
+        }
+
+        private static void completeUpdate(Document event, Document change) {
+            event.put("documentKey", new Document("_id", change.get("_id")));
+            Set<String> names = change.keySet();
+            if (names.stream().noneMatch(name -> name.startsWith("$"))) {
+                event.put("operationType", "replace");
+                event.put("fullDocument", change);
+                return;
+            }
+            Document set = (Document) change.getOrDefault("$set", new Document());
+            Document unset = (Document) change.getOrDefault("$unset", new Document());
+            event.put("updateDescription", new Document("updatedFields", set).append("removedFields", new ArrayList<>(unset.keySet())));
+            if (event.get("fullDocument") instanceof Document whole && !whole.containsKey("_id")) {
+                event.remove("fullDocument");
+            }
+        }
+    }
+}
