@@ -7,14 +7,16 @@
 #include "entente/connector.h"
 #include "mongo_bson.h"
 
-#define ENT_MONGO_SCHEMAS "_entente_schema"	    /* collection: the columns that a copy wrote, one document per collection */
+#define ENT_MONGO_SCHEMAS "_entente_schema"         /* collection: the columns that a copy wrote, one document per collection */
 #define ENT_MONGO_CHECKPOINTS "_entente_checkpoint" /* collection: see mongo_checkpoint.c */
-#define ENT_MONGO_ATTEMPTS 6			    /* after a broken connection, 0.1 s to 3.2 s apart */
+#define ENT_MONGO_META_COLUMNS "entente.columns"    /* of a schema of images: the columns kept beside the source, as JSON */
+#define ENT_MONGO_ATTEMPTS 6                        /* after a broken connection, 0.1 s to 3.2 s apart */
 
 struct ent_mongo_table { /* one described object */
 	struct ent_mongo_table *next;
 	char *object, db[65], name[256];
 	bool there;
+	char *kept; /* the document of ENT_MONGO_SCHEMAS as JSON, by bson_free; NULL: none */
 	struct ent_mongo_columns columns;
 };
 

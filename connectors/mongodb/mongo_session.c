@@ -37,10 +37,10 @@ static int code_of(const bson_error_t *e)
 	static const struct {
 		uint32_t server;
 		int code;
-	} codes[] = { { 13, ENT_EDENIED },    { 18, ENT_EDENIED },	{ 8000, ENT_EDENIED },	     { 26, ENT_ENOTFOUND },   { 48, ENT_EDATA },
-		      { 50, ENT_EAGAIN },     { 202, ENT_EAGAIN },	{ 11000, ENT_EDATA },	     { 59, ENT_EUNSUPPORTED }, { 115, ENT_EUNSUPPORTED },
-		      { 2, ENT_EUSAGE },      { 9, ENT_EUSAGE },	{ 14, ENT_EUSAGE },	     { 14031, ENT_ENOSPACE },  { 10334, ENT_EDATA },
-		      { 136, ENT_EDATA },     { 260, ENT_EDATA },	{ 280, ENT_EDATA },	     { 286, ENT_EDATA },      { 121, ENT_EDATA },
+	} codes[] = { { 13, ENT_EDENIED },        { 18, ENT_EDENIED }, { 8000, ENT_EDENIED }, { 26, ENT_ENOTFOUND },    { 48, ENT_EDATA },
+		      { 50, ENT_EAGAIN },         { 202, ENT_EAGAIN }, { 11000, ENT_EDATA },  { 59, ENT_EUNSUPPORTED }, { 115, ENT_EUNSUPPORTED },
+		      { 2, ENT_EUSAGE },          { 9, ENT_EUSAGE },   { 14, ENT_EUSAGE },    { 14031, ENT_ENOSPACE },  { 10334, ENT_EDATA },
+		      { 136, ENT_EDATA },         { 260, ENT_EDATA },  { 280, ENT_EDATA },    { 286, ENT_EDATA },       { 121, ENT_EDATA },
 		      { 40573, ENT_EUNSUPPORTED } };
 	if (e->domain == MONGOC_ERROR_CLIENT && e->code == MONGOC_ERROR_CLIENT_AUTHENTICATE)
 		return ENT_EDENIED;
