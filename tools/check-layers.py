@@ -53,7 +53,7 @@ def check(path, layers, vendors):
 
 
 def alone(path):
-    args = ["gcc", "-std=gnu17", "-D_GNU_SOURCE", "-fsyntax-only", "-Iinclude", "-I.", "-Isrc", "-Itest", "-Ideps/duckdb", "-I/usr/include/postgresql", "-I/usr/include/mariadb", "-x", "c", path]
+    args = ["gcc", "-std=gnu17", "-D_GNU_SOURCE", "-fsyntax-only", "-Iinclude", "-I.", "-Isrc", "-Itest", "-Ideps/duckdb", "-I/usr/include/postgresql", "-I/usr/include/mariadb", "-I/usr/include/libbson-1.0", "-I/usr/include/libmongoc-1.0", "-x", "c", path]
     r = subprocess.run(args, cwd=root, capture_output=True, text=True)
     return r.returncode == 0, r.stderr
 

@@ -5,7 +5,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 packages=(gcc libc6-dev pkg-config meson ninja-build python3 ca-certificates openssl libssl-dev libpg-query-dev libjansson-dev libsqlite3-dev
-	libmicrohttpd-dev libcurl4-openssl-dev libpq-dev libmariadb-dev)
+	libmicrohttpd-dev libcurl4-openssl-dev libpq-dev libmariadb-dev libmongoc-dev)
 npm_packages=(npm)
 check_packages=(clang clang-format clang-tidy libclang-rt-14-dev valgrind shellcheck)
 test_packages=(postgresql-15 mariadb-server-core mariadb-client-core)
