@@ -46,10 +46,15 @@ static void close_home(struct ent_home **h)
 		ent_home_close(*h);
 }
 
-static int call_home(const char *path, const char *verb, const json_t *args, json_t **ret_answer, struct ent_buf *content, struct ent_err *err)
+static int call_home(struct ent_cli *cli, const char *verb, const json_t *args, json_t **ret_answer, struct ent_buf *content, struct ent_err *err)
 {
 	ENT_CLEANUP(close_home) struct ent_home *home = NULL;
-	ENT_TRY(ent_home_open(path, &home, err));
+	if (cli->command->stays) {
+		if (!cli->held)
+			ENT_TRY(ent_home_open(ent_buf_text(&cli->home), &cli->held, err));
+		return ent_home_request(cli->held, verb, args, ret_answer, content, err);
+	}
+	ENT_TRY(ent_home_open(ent_buf_text(&cli->home), &home, err));
 	return ent_home_request(home, verb, args, ret_answer, content, err);
 }
 
@@ -60,11 +65,11 @@ int ent_cli_call(struct ent_cli *cli, const char *verb, const json_t *args, json
 	const char *home = ent_buf_text(&cli->home);
 	if (!args)
 		args = none;
-	int failed = call_node(home, verb, args, &answer, content, err);
+	int failed = cli->held ? ENT_ENONODE : call_node(home, verb, args, &answer, content, err);
 	if (failed == ENT_ENONODE && cli->command->offline) {
 		json_decref(answer);
 		answer = NULL;
-		failed = call_home(home, verb, args, &answer, content, err);
+		failed = call_home(cli, verb, args, &answer, content, err);
 	} else if (failed == ENT_ENONODE) {
 		ent_fail(err, ENT_ENONODE, "no node runs in %s", home);
 		ent_next(err, "start it: entente -C %s serve", home);

@@ -4,6 +4,7 @@
 #include "base/json.h"
 
 struct ent_cli;
+struct ent_home;
 
 struct ent_cli_option {
 	const char *name;  /* without "--" */
@@ -21,6 +22,7 @@ struct ent_cli_command {
 	size_t n_options;
 	int args_min, args_max; /* -1: any number */
 	bool offline;           /* with no node running, HOME is opened and answers itself */
+	bool stays;             /* then HOME stays open from one request to the next: what one starts, another watches */
 	int (*run)(struct ent_cli *cli, struct ent_err *err);
 };
 extern const struct ent_cli_command *const ent_cli_commands[];
@@ -44,6 +46,7 @@ struct ent_cli {
 	size_t n_given;
 	bool json, out_tty, err_tty, colour;
 	json_t *refused_answer; /* what came beside an error */
+	struct ent_home *held;  /* open HOME of a command that stays */
 };
 
 /* Parses argv[0..n) after the command's name. ENT_EUSAGE names what is wrong. */

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "cli/mover.h"
 #include "cli/sources.h"
 #include "node/node.h"
 #include "os/disk.h"
@@ -16,6 +17,8 @@ struct ent_home {
 	struct ent_sources *sources;
 	struct ent_arena *arena;
 	struct ent_probe *probe; /* wanted */
+	struct ent_queue *queue;
+	struct ent_mover *mover; /* made when a move is wanted */
 	char path[4096];
 };
 
@@ -77,13 +80,32 @@ static void home_cancel(struct ent_runner *r, const char *job, uint32_t attempt)
 	(void)attempt;
 }
 
-static const struct ent_runner_ops home_ops = { home_probe, home_start, home_cancel };
+static int home_move(struct ent_runner *r, const struct ent_move_spec *spec, struct ent_err *err)
+{
+	struct ent_home *h = home_of(r);
+	if (!h->mover) {
+		struct ent_mover_options o = {
+			.queue = h->queue, .node = &h->node, .home = h->path, .memory_bytes = (size_t)1 << 30, .source_timeout_ms = 30000
+		};
+		ENT_TRY(ent_mover_new(&o, &h->mover, err));
+	}
+	return ent_mover_start(h->mover, spec, err);
+}
+
+static void home_move_cancel(struct ent_runner *r, const char *id)
+{
+	if (home_of(r)->mover)
+		ent_mover_cancel(home_of(r)->mover, id);
+}
+
+static const struct ent_runner_ops home_ops = { home_probe, home_start, home_cancel, home_move, home_move_cancel };
 
 static int home_start_all(struct ent_home *h, const char *path, struct ent_err *err)
 {
 	ENT_TRY(ent_home_disk(path, &h->fs, err));
 	if (!realpath(path, h->path))
 		return ent_fail(err, ENT_ECONFIG, "%s is no folder", path);
+	ENT_TRY(ent_queue_new(&h->queue, err));
 	struct ent_node_env env = { .fs = h->fs, .clock = ent_system_clock(), .random = ent_system_random(), .runner = &h->runner };
 	return ent_node_open(&env, &h->node, err);
 }
@@ -107,7 +129,19 @@ void ent_home_close(struct ent_home *home)
 {
 	if (!home)
 		return;
+	if (home->mover)
+		ent_mover_cancel(home->mover, NULL);
+	while (home->mover && !ent_mover_idle(home->mover))
+		ent_queue_drain(home->queue, 20);
 	ent_node_close(home->node);
+	home->node = NULL;
+	if (home->queue) {
+		ent_queue_drain(home->queue, 0);
+		ent_queue_close(home->queue);
+		ent_queue_drain(home->queue, 0);
+		ent_queue_free(home->queue);
+	}
+	ent_mover_free(home->mover);
 	ent_sources_free(home->sources);
 	ent_disk_free(home->fs);
 	ent_arena_free(home->arena);
@@ -158,6 +192,12 @@ int ent_home_request(struct ent_home *home, const char *verb, const json_t *args
 	ent_node_request(home->node, verb, args, &reply.reply);
 	if (home->probe)
 		(void)run_probe(home);
+	while (!reply.done && home->mover && !ent_mover_idle(home->mover)) {
+		ent_queue_drain(home->queue, 50);
+		(void)ent_node_tick(home->node);
+	}
+	if (home->mover && !reply.done)
+		ent_queue_drain(home->queue, 0);
 	if (!reply.done) {
 		ent_node_forget(home->node, &reply.reply);
 		return ent_fail(err, ENT_ENONODE, "%s needs a running node", verb);

@@ -85,6 +85,7 @@ int main(int argc, char **argv)
 		ent_cli_error(&cli, &err);
 	if (!failed && (fflush(stdout) != 0 || ferror(stdout)))
 		failed = ENT_EIO;
+	ent_home_close(cli.held);
 	json_decref(cli.refused_answer);
 	ent_buf_deinit(&cli.home);
 	free(cli.args);

@@ -9,6 +9,7 @@
 
 #include "arrow/write.h"
 #include "cli/lazy_link.h"
+#include "cli/mover.h"
 #include "crypto/hash.h"
 #include "joint/joint.h"
 #include "policy/policy.h"
@@ -22,6 +23,7 @@ struct thread_runner {
 	struct ent_thread_runner_options o;
 	struct ent_sources *sources;
 	struct ent_pool *pool;
+	struct ent_mover *mover;
 	pthread_mutex_t lock;
 	unsigned threads; /* at work */
 	struct run_task *run;
@@ -450,7 +452,14 @@ static void runner_cancel(struct ent_runner *face, const char *job, uint32_t att
 	pthread_mutex_unlock(&r->lock);
 }
 
-static const struct ent_runner_ops runner_ops = { runner_probe, runner_start, runner_cancel };
+static int runner_move(struct ent_runner *face, const struct ent_move_spec *spec, struct ent_err *err)
+{
+	return ent_mover_start(runner_of(face)->mover, spec, err);
+}
+
+static void runner_move_cancel(struct ent_runner *face, const char *id) { ent_mover_cancel(runner_of(face)->mover, id); }
+
+static const struct ent_runner_ops runner_ops = { runner_probe, runner_start, runner_cancel, runner_move, runner_move_cancel };
 
 int ent_thread_runner_new(const struct ent_thread_runner_options *options, struct ent_runner **ret, struct ent_err *err)
 {
@@ -461,6 +470,14 @@ int ent_thread_runner_new(const struct ent_thread_runner_options *options, struc
 	int code = ent_sources_new(options->home, options->source_timeout_ms, options->memory_bytes, options->log, &r->sources, err);
 	if (!code)
 		code = ent_workers_new(options->threads, &r->pool, err);
+	struct ent_mover_options moves = { .queue = options->queue,
+					   .node = options->node,
+					   .home = options->home,
+					   .log = options->log,
+					   .memory_bytes = options->memory_bytes,
+					   .source_timeout_ms = options->source_timeout_ms };
+	if (!code)
+		code = ent_mover_new(&moves, &r->mover, err);
 	if (code) {
 		ent_thread_runner_free(&r->face);
 		return code;
@@ -477,7 +494,8 @@ bool ent_thread_runner_stop(struct ent_runner *face)
 	ent_sources_cancel(r->sources, true);
 	bool idle = r->threads == 0;
 	pthread_mutex_unlock(&r->lock);
-	return idle;
+	ent_mover_cancel(r->mover, NULL);
+	return idle && ent_mover_idle(r->mover);
 }
 
 void ent_thread_runner_free(struct ent_runner *face)
@@ -486,6 +504,7 @@ void ent_thread_runner_free(struct ent_runner *face)
 	if (!face)
 		return;
 	ent_sources_free(r->sources);
+	ent_mover_free(r->mover);
 	if (r->pool)
 		ent_workers_free(r->pool);
 	pthread_mutex_destroy(&r->lock);

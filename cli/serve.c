@@ -359,7 +359,19 @@ static void lazy_cancel(struct ent_runner *r, const char *job, uint32_t attempt)
 		real->ops->cancel(real, job, attempt);
 }
 
-static const struct ent_runner_ops lazy_ops = { lazy_probe, lazy_start, lazy_cancel };
+static int lazy_move(struct ent_runner *r, const struct ent_move_spec *spec, struct ent_err *err)
+{
+	struct ent_runner *real = ((struct runner_face *)(void *)r)->server->runner;
+	return real->ops->move(real, spec, err);
+}
+
+static void lazy_move_cancel(struct ent_runner *r, const char *id)
+{
+	struct ent_runner *real = ((struct runner_face *)(void *)r)->server->runner;
+	real->ops->move_cancel(real, id);
+}
+
+static const struct ent_runner_ops lazy_ops = { lazy_probe, lazy_start, lazy_cancel, lazy_move, lazy_move_cancel };
 
 static int start_runner(struct server *s, struct ent_err *err)
 {

@@ -19,6 +19,14 @@ const struct ent_api_route ent_api_routes[] = {
 	{ "grant", "Write column rules", "text string", NULL },
 	{ "grants", "Column rules", "check? boolean, org? string", NULL },
 	{ "revoke", "Take back one rule", "id string", NULL },
+	{ "move.start", "Start a copy or a comparison",
+	  "kind string, source string, targets array, source_options? array, target_options? array, source_secret? string, target_secret? string, "
+	  "columns? array, keys? array, where? string, where_target? string, mode? string, allow_lossy? array, dry_run? boolean, restart? boolean, "
+	  "parallel? integer, limit? integer",
+	  NULL },
+	{ "move", "One move; waits for a change", "id string, wait_ms? integer, seen? integer", NULL },
+	{ "move.cancel", "Cancel a move", "id string", NULL },
+	{ "moves", "Copies and comparisons of this node", "", NULL },
 	{ "explain", "Decision, plan and cost of a query without running it", "sql string, purpose? string, pushdown? boolean", NULL },
 	{ "query", "Start a joint query", "sql string, purpose? string, pushdown? boolean, format? string, color? boolean", NULL },
 	{ "jobs", "Joint work", "", NULL },

@@ -25,6 +25,7 @@
 	X(RESULT, result, "job ended") \
 	X(BUDGET, budget, "budget debited") \
 	X(COPY, copy, "table copied") \
+	X(COMPARE, compare, "tables compared") \
 	X(REPLICATE, replicate, "replication batch") \
 	X(PREPARE, prepare, "data prepared") \
 	X(MODEL, model, "model recorded") \

@@ -56,6 +56,7 @@ struct ent_move_copy {
 	const char *const *allow_lossy; /* columns that may lose something */
 	size_t n_allow_lossy;
 	bool dry_run, restart, no_wire;
+	const char *owner;       /* several targets: begins the names of prepared transactions, "entente-ORG-"; nobody else's names begin so */
 	unsigned parallel;       /* 0: as many as make sense, at most 2 */
 	uint64_t rows_per_split; /* 0: ENT_MOVE_ROWS_PER_SPLIT */
 };
@@ -77,9 +78,10 @@ struct ent_move_result {
 int ent_move_copy(const struct ent_move_copy *copy, const struct ent_move_env *env, struct ent_move_result *ret, struct ent_err *err);
 /* The job's id alone. */
 int ent_move_job_id(const struct ent_move_copy *copy, char ret[ENT_MOVE_ID_LEN + 1], struct ent_err *err);
-/* Settles what a crash left between prepare and settle in one store: for each name of ours, committed(name) says whether the decision is durable. */
-int ent_move_settle(const struct ent_move_end *target, bool (*committed)(void *self, const char *name), void *self, size_t *ret_settled,
-		    struct ent_err *err);
+/* Settles what a crash left between prepare and settle in one store: committed(name) says whether decide(name) had become durable. owner: as in
+ * the copy. No copy to several targets may run meanwhile. */
+int ent_move_settle(const struct ent_move_end *target, const char *owner, bool (*committed)(void *self, const char *name), void *self,
+		    size_t *ret_settled, struct ent_err *err);
 
 struct ent_move_compare {
 	struct ent_move_end a, b;

@@ -1,6 +1,7 @@
 /* Registering tables: parse the source, have it probed, publish what others may know, keep the rest. */
 #include "node/catalogue.h"
 #include "node/jobs.h"
+#include "node/moves.h"
 
 #include <stdlib.h>
 
@@ -71,17 +72,17 @@ static int take_password(struct ent_node *n, const char *name, const char *sourc
 	snprintf(path, sizeof path, "secrets/%s", name);
 	ENT_TRY(ent_fs_replace(n->env.fs, path, ent_bytes(colon + 1, (size_t)(at - colon - 1)), 0600, err));
 	json_object_set_new(spec, "secret", json_string(path));
-	json_array_append_new(
-		warnings,
-		json_string("the password in the URL was moved to HOME/secrets; it may still be in your shell history: use --password-file"));
+	if (warnings)
+		json_array_append_new(
+			warnings,
+			json_string("the password in the URL was moved to HOME/secrets; it may still be in your shell history: use --password-file"));
 	ent_buf_put(clean, source, (size_t)(colon - source));
 	ent_buf_str(clean, at);
 	return ent_buf_check(clean, err);
 }
 
-static int take_secret(struct ent_node *n, const char *name, const json_t *args, json_t *spec, struct ent_err *err)
+static int take_secret(struct ent_node *n, const char *name, const char *secret, json_t *spec, struct ent_err *err)
 {
-	const char *secret = json_string_value(json_object_get(args, "secret"));
 	char path[96];
 	if (!secret)
 		return 0;
@@ -97,17 +98,23 @@ static void copy_list(const json_t *args, json_t *spec, const char *key)
 	json_object_set_new(spec, key, json_is_array(v) ? json_deep_copy(v) : json_array());
 }
 
+int ent_source_text_parse(struct ent_node *n, const char *name, const char *source, const char *secret, json_t *spec, json_t *warnings,
+			  struct ent_err *err)
+{
+	ENT_CLEANUP(ent_buf_deinit) struct ent_buf clean = ENT_BUF(8192);
+	ENT_TRY(take_password(n, name, source, &clean, spec, warnings, err));
+	ENT_TRY(take_secret(n, name, secret, spec, err));
+	const char *text = ent_buf_text(&clean), *hash = strrchr(text, '#');
+	json_object_set_new(spec, "url", json_stringn(text, hash ? (size_t)(hash - text) : strlen(text)));
+	return json_object_set_new(spec, "object", json_string(hash ? hash + 1 : "")) ? ent_nomem(err) : 0;
+}
+
 static int make_spec(struct ent_node *n, const char *name, const char *source, const json_t *args, json_t *spec, json_t *warnings,
 		     struct ent_err *err)
 {
-	ENT_CLEANUP(ent_buf_deinit) struct ent_buf clean = ENT_BUF(8192);
 	uint8_t salt[32];
 	char hex[65];
-	ENT_TRY(take_password(n, name, source, &clean, spec, warnings, err));
-	ENT_TRY(take_secret(n, name, args, spec, err));
-	const char *text = ent_buf_text(&clean), *hash = strrchr(text, '#');
-	json_object_set_new(spec, "url", json_stringn(text, hash ? (size_t)(hash - text) : strlen(text)));
-	json_object_set_new(spec, "object", json_string(hash ? hash + 1 : ""));
+	ENT_TRY(ent_source_text_parse(n, name, source, json_string_value(json_object_get(args, "secret")), spec, warnings, err));
 	copy_list(args, spec, "options");
 	copy_list(args, spec, "hide");
 	copy_list(args, spec, "keys");

@@ -1,6 +1,7 @@
 /* node.db follows the ledger: every own entry is applied once, in order, in the same transaction that remembers how far we are.
  * A crash between the two only means that the entry is applied at the next opening. */
 #include "node/core.h"
+#include "node/moves.h"
 
 static int applied_size(struct ent_node *n, uint64_t *ret, struct ent_err *err)
 {
@@ -92,6 +93,8 @@ static int apply_one(struct ent_node *n, uint64_t at, const struct ent_entry *e,
 		ENT_TRY(apply_member(n, at, e->dsse.body, err));
 	if (ent_fact_type(e->type))
 		ENT_TRY(ent_fact_store(n, n->card.org, at, e->type, &e->dsse, envelope, err));
+	if (e->type == ENT_ENTRY_COPY)
+		return ent_moves_apply(n, e->dsse.body, err);
 	return apply_job(n, at, e, err);
 }
 

@@ -74,6 +74,7 @@ struct ent_token { /* of a reader who is no member */
 };
 
 struct ent_job;
+struct ent_moving;
 struct ent_adding;
 
 struct ent_node {
@@ -100,6 +101,7 @@ struct ent_node {
 	struct ent_waiter *waiters;
 	struct ent_adding *addings; /* tables being probed */
 	struct ent_question *questions;
+	struct ent_moving *moves;
 	struct ent_job *jobs; /* in memory: every job that has not ended, and lately ended ones; by (time, id) */
 	uint64_t next_probe;
 	uint64_t uses_counter; /* changes when a debit changed what peers should know */

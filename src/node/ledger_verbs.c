@@ -35,6 +35,23 @@ static void put_job(int type, const json_t *body, struct ent_buf *out)
 		ent_buf_printf(out, ": %s", text_of(body, "component"));
 }
 
+static void put_move(int type, const json_t *body, struct ent_buf *out)
+{
+	const json_t *targets = json_object_get(body, "targets");
+	if (type == ENT_ENTRY_COMPARE) {
+		ent_buf_printf(out, "%s and %s: %s", text_of(body, "a"), text_of(body, "b"),
+			       json_is_true(json_object_get(body, "equal")) ? "equal" : "different");
+		return;
+	}
+	ent_buf_printf(out, "%s to ", text_of(body, "source"));
+	for (size_t i = 0; i < json_array_size(targets); i++)
+		ent_buf_printf(out, "%s%s", i ? ", " : "", json_string_value(json_array_get(targets, i)));
+	if (json_object_get(body, "decision"))
+		ent_buf_str(out, ": decided");
+	else
+		ent_buf_printf(out, ": %lld rows, %s", (long long)json_integer_value(json_object_get(body, "rows")), text_of(body, "outcome"));
+}
+
 static void put_text(const struct ent_entry *e, struct ent_buf *out)
 {
 	const json_t *body = e->dsse.body;
@@ -56,6 +73,8 @@ static void put_text(const struct ent_entry *e, struct ent_buf *out)
 		ent_buf_printf(out, "%s %s", text_of(body, "alarm"), text_of(body, "subject"));
 	else if (e->type == ENT_ENTRY_CROSSREF)
 		ent_buf_printf(out, "%s", text_of(body, "org"));
+	else if (e->type == ENT_ENTRY_COPY || e->type == ENT_ENTRY_COMPARE)
+		put_move(e->type, body, out);
 	else if (e->type == ENT_ENTRY_BLOCK)
 		ent_buf_printf(out, "block %lld", (long long)json_integer_value(json_object_get(body, "number")));
 	else

@@ -85,6 +85,12 @@ int ent_node_run_before_open(struct ent_node *node, const char *job, uint32_t at
 /* Before an output component is sent to the requester: 0 = the `output` entry with this commitment SHA-256(salt, bytes) is durable. */
 int ent_node_run_before_output(struct ent_node *node, const char *job, uint32_t attempt, const char *component, const uint8_t salt[32],
 			       const uint8_t commitment[32], struct ent_err *err);
+/* Events of a move (ent_runner_ops.move), in this order: any number of progress and report, then ended. decide: 0 = the decision to commit the
+ * prepared transactions of `name` is durable. result: an object, lent. */
+void ent_node_move_progress(struct ent_node *node, const char *id, const struct ent_move_note *note);
+void ent_node_move_report(struct ent_node *node, const char *id, const json_t *report);
+int ent_node_move_decide(struct ent_node *node, const char *id, const char *name, struct ent_err *err);
+void ent_node_move_ended(struct ent_node *node, const char *id, const json_t *result, const struct ent_err *err);
 /* The run ended here, well (err NULL) or not. result is lent. */
 void ent_node_run_ended(struct ent_node *node, const char *job, uint32_t attempt, const struct ent_run_result *result, const struct ent_err *err);
 #endif

@@ -1,6 +1,7 @@
 /* Opening and closing a node, and the one way anything gets into its ledger. */
 #include "node/core.h"
 #include "node/jobs.h"
+#include "node/moves.h"
 
 #include <stdlib.h>
 
@@ -186,6 +187,7 @@ void ent_node_close(struct ent_node *node)
 	ent_waiters_drop(node);
 	ent_questions_drop(node);
 	ent_jobs_free(node);
+	ent_moves_free(node);
 	ent_addings_free(node);
 	ent_duty_close(node);
 	ent_ledger_free(node->ledger);

@@ -100,7 +100,6 @@ struct ent_move_spec {                      /* moving tables: copy, compare, ...
 	const struct ent_source_spec *ends; /* source, targets; compare: a, b */
 	const char *const *names;           /* of the ends, as people see them */
 	size_t n_ends;
-	uint8_t salt[32]; /* of the digests that the entry names */
 };
 
 struct ent_move_note { /* how far it is */

@@ -1,6 +1,7 @@
 /* The table of verbs, and those about the node itself. */
 #include "node/core.h"
 #include "node/jobs.h"
+#include "node/moves.h"
 
 #include <stdlib.h>
 
@@ -51,6 +52,7 @@ void ent_node_forget(struct ent_node *node, struct ent_reply *reply)
 			free(w);
 			return;
 		}
+	ent_moves_forget(node, reply);
 	ent_addings_forget(node, reply);
 	ent_questions_forget(node, reply);
 }
@@ -171,6 +173,10 @@ static const struct verb {
 	{ "grant", ent_verb_grant, false },
 	{ "grants", ent_verb_grants, false },
 	{ "revoke", ent_verb_revoke, false },
+	{ "move.start", ent_verb_move_start, false },
+	{ "move", ent_verb_move, false },
+	{ "move.cancel", ent_verb_move_cancel, false },
+	{ "moves", ent_verb_moves, false },
 	{ "explain", ent_verb_explain, true },
 	{ "query", ent_verb_query, true },
 	{ "jobs", ent_verb_jobs, true },
@@ -203,7 +209,9 @@ void ent_node_request(struct ent_node *node, const char *verb, const json_t *arg
 uint64_t ent_node_tick(struct ent_node *node)
 {
 	uint64_t now = ent_node_mono(node), due = ent_duty_tick(node), jobs = ent_jobs_tick(node);
+	uint64_t moves = ent_moves_tick(node);
 	ent_waiters_tick(node);
+	due = moves < due ? moves : due;
 	due = jobs < due ? jobs : due;
 	for (const struct ent_waiter *w = node->waiters; w; w = w->next)
 		due = w->deadline_ms < due ? w->deadline_ms : due;

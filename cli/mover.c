@@ -1,0 +1,384 @@
+#include "cli/mover.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/arena.h"
+#include "cli/source_open.h"
+#include "move/move.h"
+
+#define ENDS_MAX 9
+#define TASK_BYTES ((size_t)8 << 20)
+
+struct ent_mover {
+	struct ent_mover_options o;
+	pthread_mutex_t lock;
+	struct task *tasks;
+	unsigned threads;
+};
+
+struct end_self {
+	struct task *task;
+	struct ent_source_spec spec;
+};
+
+struct task {
+	struct task *next;
+	struct ent_mover *mover;
+	struct ent_arena *arena;
+	char id[20], kind[16];
+	json_t *args, *result;
+	struct end_self selves[ENDS_MAX];
+	struct ent_move_end ends[ENDS_MAX];
+	size_t n_ends;
+	struct ent_sources *sources;
+	atomic_bool cancelled;
+	struct ent_err err;
+};
+
+static void task_free(struct task *t)
+{
+	ent_sources_free(t->sources);
+	json_decref(t->args);
+	json_decref(t->result);
+	ent_arena_free(t->arena);
+	free(t);
+}
+
+/* ---- what src/move asks of us ---- */
+
+static int open_end(void *self, const struct ent_option *more, size_t n_more, struct ent_move_session *ret, struct ent_err *err)
+{
+	struct end_self *e = self;
+	struct ent_source_spec spec = e->spec;
+	struct ent_opened opened = { 0 };
+	struct ent_option_text *options = ent_alloc(spec.n_options + n_more + 1, sizeof *options);
+	if (!options)
+		return ent_nomem(err);
+	for (size_t i = 0; i < spec.n_options; i++)
+		options[i] = spec.options[i];
+	for (size_t i = 0; i < n_more; i++)
+		options[spec.n_options + i] = (struct ent_option_text){ more[i].key, more[i].value };
+	spec.options = options;
+	spec.n_options += n_more;
+	int r = ent_source_open(e->task->sources, &spec, &opened, err);
+	free(options);
+	if (r)
+		return r;
+	*ret = (struct ent_move_session){ opened.connector, opened.source };
+	return 0;
+}
+
+static bool is_cancelled(void *self) { return atomic_load(&((struct task *)self)->cancelled); }
+
+struct note {
+	struct ent_mover *mover;
+	char id[20], phase[24];
+	struct ent_move_note progress;
+	json_t *report; /* NULL: progress */
+};
+
+static void note_tell(void *arg)
+{
+	struct note *e = arg;
+	struct ent_node *node = *e->mover->o.node;
+	e->progress.phase = e->phase;
+	if (node && e->report)
+		ent_node_move_report(node, e->id, e->report);
+	else if (node)
+		ent_node_move_progress(node, e->id, &e->progress);
+	json_decref(e->report);
+	free(e);
+}
+
+static void post_note(struct task *t, const struct ent_move_progress *p, const json_t *report)
+{
+	struct note *e = ent_alloc(1, sizeof *e);
+	if (!e)
+		return;
+	*e = (struct note){ .mover = t->mover, .report = report ? json_deep_copy(report) : NULL };
+	memcpy(e->id, t->id, sizeof e->id);
+	if (p) {
+		snprintf(e->phase, sizeof e->phase, "%s", p->phase);
+		e->progress = (struct ent_move_note){ NULL, p->rows, p->bytes, p->splits_done, p->splits, p->rows_total };
+	}
+	if (ent_queue_post(t->mover->o.queue, note_tell, e)) {
+		json_decref(e->report);
+		free(e);
+	}
+}
+
+static void on_progress(void *self, const struct ent_move_progress *p) { post_note(self, p, NULL); }
+static void on_report(void *self, const json_t *report) { post_note(self, NULL, report); }
+
+/* A question to the node that the move waits for. */
+struct question {
+	struct task *task;
+	const char *name;
+	pthread_mutex_t lock;
+	pthread_cond_t answered;
+	bool done;
+	int code;
+	struct ent_err *err;
+};
+
+static void question_run(void *arg)
+{
+	struct question *q = arg;
+	struct ent_node *node = *q->task->mover->o.node;
+	int code = node ? ent_node_move_decide(node, q->task->id, q->name, q->err) : ent_fail(q->err, ENT_ECANCELLED, "the node is stopping");
+	pthread_mutex_lock(&q->lock);
+	q->code = code;
+	q->done = true;
+	pthread_cond_signal(&q->answered);
+	pthread_mutex_unlock(&q->lock);
+}
+
+static int on_decide(void *self, const char *name, struct ent_err *err)
+{
+	struct question q = { .task = self, .name = name, .lock = PTHREAD_MUTEX_INITIALIZER, .answered = PTHREAD_COND_INITIALIZER, .err = err };
+	if (ent_queue_post(q.task->mover->o.queue, question_run, &q))
+		return ent_fail(err, ENT_ECANCELLED, "the node is stopping");
+	pthread_mutex_lock(&q.lock);
+	while (!q.done)
+		pthread_cond_wait(&q.answered, &q.lock);
+	pthread_mutex_unlock(&q.lock);
+	return q.code;
+}
+
+/* ---- the kinds ---- */
+
+static const char **texts(struct task *t, const char *key, size_t *ret_n)
+{
+	const json_t *list = json_object_get(t->args, key);
+	size_t n = json_array_size(list);
+	const char **out = (const char **)ent_arena_get(t->arena, n + 1, sizeof *out);
+	for (size_t i = 0; out && i < n; i++) {
+		const char *s = json_string_value(json_array_get(list, i));
+		out[i] = s ? s : "";
+	}
+	*ret_n = out ? n : 0;
+	return out && n ? out : NULL;
+}
+
+static const char *text(const struct task *t, const char *key)
+{
+	const char *s = json_string_value(json_object_get(t->args, key));
+	return s && *s ? s : NULL;
+}
+
+static uint64_t number(const struct task *t, const char *key)
+{
+	json_int_t v = json_integer_value(json_object_get(t->args, key));
+	return v > 0 ? (uint64_t)v : 0;
+}
+
+static bool flag(const struct task *t, const char *key) { return json_is_true(json_object_get(t->args, key)); }
+
+static int run_copy(struct task *t, const struct ent_move_env *env, struct ent_err *err)
+{
+	struct ent_move_result result = { .rows = 0 };
+	struct ent_move_copy c = { .source = t->ends[0],
+				   .targets = t->ends + 1,
+				   .n_targets = t->n_ends - 1,
+				   .where = text(t, "where"),
+				   .dry_run = flag(t, "dry_run"),
+				   .restart = flag(t, "restart"),
+				   .no_wire = flag(t, "no_wire"),
+				   .owner = text(t, "owner"),
+				   .parallel = (unsigned)number(t, "parallel"),
+				   .rows_per_split = number(t, "rows_per_split") };
+	c.columns = texts(t, "columns", &c.n_columns);
+	c.keys = texts(t, "keys", &c.n_keys);
+	c.allow_lossy = texts(t, "allow_lossy", &c.n_allow_lossy);
+	if (text(t, "mode") && !ent_move_mode_by_name(text(t, "mode"), &c.mode))
+		return ent_fail(err, ENT_EUSAGE, "no mode \"%.20s\"", text(t, "mode")), ent_next(err, "create, append, replace, upsert"), ENT_EUSAGE;
+	int r = ent_move_copy(&c, env, &result, err);
+	t->result = json_pack("{s:s,s:I,s:I,s:I,s:I,s:b,s:s}", "job", result.job, "rows", (json_int_t)result.rows, "bytes", (json_int_t)result.bytes,
+			      "splits", (json_int_t)result.splits, "splits_before", (json_int_t)result.splits_before, "wire", result.wire, "digest",
+			      result.digest);
+	return r;
+}
+
+static bool was_committed(void *self, const char *name)
+{
+	const struct task *t = self;
+	const json_t *one;
+	size_t i;
+	json_array_foreach(json_object_get(t->args, "committed"), i, one) if (!strcmp(json_string_value(one), name)) return true;
+	return false;
+}
+
+static int run_settle(struct task *t, struct ent_err *err)
+{
+	const char *owner = text(t, "owner");
+	size_t all = 0;
+	for (size_t i = 1; i < t->n_ends; i++) {
+		size_t n = 0;
+		ENT_TRY(ent_move_settle(&t->ends[i], owner ? owner : "", was_committed, t, &n, err));
+		all += n;
+	}
+	t->result = json_pack("{s:I}", "settled", (json_int_t)all);
+	return 0;
+}
+
+static int run_kind(struct task *t, struct ent_err *err)
+{
+	struct ent_move_env env = { t, is_cancelled, on_progress, on_report, on_decide };
+	if (is_cancelled(t))
+		return ent_fail(err, ENT_ECANCELLED, "interrupted");
+	if (!strcmp(t->kind, "copy"))
+		return run_copy(t, &env, err);
+	if (!strcmp(t->kind, "settle"))
+		return run_settle(t, err);
+	return ent_fail(err, ENT_EUSAGE, "no move of kind %s", t->kind);
+}
+
+/* ---- threads ---- */
+
+static void task_tell(void *arg)
+{
+	struct task *t = arg;
+	struct ent_node *node = *t->mover->o.node;
+	if (node)
+		ent_node_move_ended(node, t->id, t->result, t->err.code ? &t->err : NULL);
+	task_free(t);
+}
+
+static void unlist(struct task *t)
+{
+	struct ent_mover *m = t->mover;
+	pthread_mutex_lock(&m->lock);
+	for (struct task **at = &m->tasks; *at; at = &(*at)->next)
+		if (*at == t) {
+			*at = t->next;
+			break;
+		}
+	pthread_mutex_unlock(&m->lock);
+}
+
+static void *task_main(void *arg)
+{
+	struct task *t = arg;
+	struct ent_mover *m = t->mover;
+	int code = run_kind(t, &t->err);
+	if (code && !t->err.code)
+		t->err.code = code;
+	unlist(t);
+	if (ent_queue_post(m->o.queue, task_tell, t))
+		task_free(t);
+	pthread_mutex_lock(&m->lock);
+	m->threads--;
+	pthread_mutex_unlock(&m->lock);
+	return NULL;
+}
+
+static int copy_spec(struct task *t, const struct ent_source_spec *from, struct ent_source_spec *ret, struct ent_err *err)
+{
+	struct ent_option_text *options = ENT_NEWS(t->arena, from->n_options + 1, struct ent_option_text);
+	*ret = (struct ent_source_spec){ .url = ent_arena_dup(t->arena, from->url),
+					 .object = ent_arena_dup(t->arena, from->object),
+					 .options = options,
+					 .n_options = options ? from->n_options : 0,
+					 .secret_path = ent_arena_dup(t->arena, from->secret_path) };
+	for (size_t i = 0; i < ret->n_options; i++)
+		options[i] =
+			(struct ent_option_text){ ent_arena_dup(t->arena, from->options[i].key), ent_arena_dup(t->arena, from->options[i].value) };
+	return ret->url && ret->object && options ? 0 : ent_nomem(err);
+}
+
+static int task_fill(struct task *t, const struct ent_move_spec *spec, struct ent_err *err)
+{
+	if (!t->arena || spec->n_ends < 2 || spec->n_ends > ENDS_MAX)
+		return t->arena ? ent_fail(err, ENT_EUSAGE, "a move has 2 to %d ends", ENDS_MAX) : ent_nomem(err);
+	snprintf(t->id, sizeof t->id, "%s", spec->id);
+	snprintf(t->kind, sizeof t->kind, "%s", spec->kind);
+	t->args = json_deep_copy(spec->args);
+	t->n_ends = spec->n_ends;
+	for (size_t i = 0; i < spec->n_ends; i++) {
+		t->selves[i].task = t;
+		ENT_TRY(copy_spec(t, &spec->ends[i], &t->selves[i].spec, err));
+		t->ends[i] = (struct ent_move_end){ &t->selves[i], open_end, t->selves[i].spec.object, ent_arena_dup(t->arena, spec->names[i]) };
+		if (!t->ends[i].name)
+			return ent_nomem(err);
+	}
+	return t->args ? 0 : ent_nomem(err);
+}
+
+static int spawn(struct task *t, struct ent_err *err)
+{
+	struct ent_mover *m = t->mover;
+	pthread_t thread;
+	pthread_attr_t attr;
+	pthread_mutex_lock(&m->lock);
+	t->next = m->tasks;
+	m->tasks = t;
+	m->threads++;
+	pthread_mutex_unlock(&m->lock);
+	pthread_attr_init(&attr);
+	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
+	int failed = pthread_create(&thread, &attr, task_main, t);
+	pthread_attr_destroy(&attr);
+	if (!failed)
+		return 0;
+	unlist(t);
+	pthread_mutex_lock(&m->lock);
+	m->threads--;
+	pthread_mutex_unlock(&m->lock);
+	return ent_fail(err, ENT_ENOMEM, "no thread could be started");
+}
+
+int ent_mover_start(struct ent_mover *m, const struct ent_move_spec *spec, struct ent_err *err)
+{
+	struct task *t = ent_alloc(1, sizeof *t);
+	if (!t)
+		return ent_nomem(err);
+	*t = (struct task){ .mover = m, .arena = ent_arena_new(TASK_BYTES), .err = ENT_ERR_INIT };
+	int r = task_fill(t, spec, err);
+	if (!r)
+		r = ent_sources_new(m->o.home, m->o.source_timeout_ms, m->o.memory_bytes, m->o.log, &t->sources, err);
+	if (!r)
+		r = spawn(t, err);
+	if (r)
+		task_free(t);
+	return r;
+}
+
+void ent_mover_cancel(struct ent_mover *m, const char *id)
+{
+	pthread_mutex_lock(&m->lock);
+	for (struct task *t = m->tasks; t; t = t->next)
+		if (!id || !strcmp(t->id, id)) {
+			atomic_store(&t->cancelled, true);
+			ent_sources_cancel(t->sources, true);
+		}
+	pthread_mutex_unlock(&m->lock);
+}
+
+int ent_mover_new(const struct ent_mover_options *options, struct ent_mover **ret, struct ent_err *err)
+{
+	struct ent_mover *m = ent_alloc(1, sizeof *m);
+	if (!m)
+		return ent_nomem(err);
+	*m = (struct ent_mover){ .o = *options, .lock = PTHREAD_MUTEX_INITIALIZER };
+	*ret = m;
+	return 0;
+}
+
+bool ent_mover_idle(struct ent_mover *m)
+{
+	pthread_mutex_lock(&m->lock);
+	bool idle = m->threads == 0;
+	pthread_mutex_unlock(&m->lock);
+	return idle;
+}
+
+void ent_mover_free(struct ent_mover *m)
+{
+	if (!m)
+		return;
+	pthread_mutex_destroy(&m->lock);
+	free(m);
+}
