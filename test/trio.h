@@ -27,7 +27,7 @@ struct trio_log {
 
 struct trio {
 	struct ent_mpc_options options; /* party, links and random are filled in */
-	uint64_t random_seed;           /* 0 = the system's randomness */
+	uint64_t random_seed;           /* 0 = another one for each run of this program, the same ones every time (ENT_SEED: others) */
 	bool record;
 	trio_fn fn;
 	void *arg;
@@ -96,6 +96,7 @@ ENT_UNUSED static void trio_log_free(struct ent_link *l) { (void)l; }
 struct trio_seat {
 	struct trio *t;
 	int party;
+	uint64_t random_seed;
 	struct ent_link *link[2];
 };
 
@@ -106,10 +107,10 @@ ENT_UNUSED static void *trio_party(void *arg)
 	struct trio *t = s->t;
 	int p = s->party;
 	struct ent_mpc_options o = t->options;
-	struct trio_random seeded = { { trio_random_fill }, t->random_seed * 3 + (uint64_t)p, 0 };
+	struct trio_random seeded = { { trio_random_fill }, s->random_seed * 3 + (uint64_t)p, 0 };
 	struct ent_mpc *m = NULL;
 	o.party = p;
-	o.random = t->random_seed ? &seeded.vt : ent_system_random();
+	o.random = &seeded.vt;
 	for (int i = 0; i < 2; i++) {
 		t->log[p][i] = (struct trio_log){ .link = { .ops = &ops }, .inner = s->link[i] };
 		*(i ? &o.next : &o.prev) = t->record ? &t->log[p][i].link : s->link[i];
@@ -133,13 +134,22 @@ ENT_UNUSED static void *trio_party(void *arg)
 	return NULL;
 }
 
+/* ENT_SEED, else always the same: what a check says must not depend on luck. */
+ENT_UNUSED static uint64_t trio_env_seed(void)
+{
+	const char *s = getenv("ENT_SEED");
+	return s ? strtoull(s, NULL, 10) : 20261121;
+}
+
 /* Runs fn at the three parties over these links and frees them; 0 when all succeed. Pair p: party p (end 0, its next) and p+1 (end 1, its prev). */
 ENT_UNUSED static int trio_run_links(struct trio *t, struct ent_link *pair[3][2])
 {
+	static uint64_t runs;
 	struct trio_seat seat[3];
 	pthread_t th[3];
+	uint64_t seed = t->random_seed ? t->random_seed : trio_env_seed() * 1000003 + ++runs;
 	for (int p = 0; p < 3; p++) {
-		seat[p] = (struct trio_seat){ t, p, { pair[(p + 2) % 3][1], pair[p][0] } };
+		seat[p] = (struct trio_seat){ t, p, seed, { pair[(p + 2) % 3][1], pair[p][0] } };
 		pthread_create(&th[p], NULL, trio_party, &seat[p]);
 	}
 	for (int p = 0; p < 3; p++)
@@ -191,12 +201,11 @@ ENT_UNUSED static uint64_t trio_next(uint64_t *s)
 	return z ^ (z >> 31);
 }
 
-/* The seed of a random test: SEED in the environment, else the clock; printed so that a failure can be repeated. */
+/* The seed of a random test, printed so that a failure can be repeated. */
 ENT_UNUSED static uint64_t trio_seed(void)
 {
-	const char *s = getenv("SEED");
-	uint64_t seed = s ? strtoull(s, NULL, 10) : (uint64_t)ent_system_clock()->utc_ms(ent_system_clock());
-	printf("# SEED=%llu\n", (unsigned long long)seed);
+	uint64_t seed = trio_env_seed();
+	printf("# ENT_SEED=%llu\n", (unsigned long long)seed);
 	return seed;
 }
 #endif

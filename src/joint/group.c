@@ -207,7 +207,7 @@ static int flag_runs(struct ent_run *r, struct ent_frame *f, size_t rel, const s
 			continue;
 		ENT_TRY(flag_rows(r, f, &p->flags[i], &bit, err));
 		ent_frame_put(f, ENT_PART_FLAG(i), &bit);
-		if (p->flags[i].cond || p->rels[rel].mixed)
+		if (p->flags[i].cond || p->rels[rel].mixed || p->rels[rel].nullable) /* rows of one run may differ in it */
 			ENT_TRY(ent_sx_run_or(&r->x, first, &f->part[ENT_PART_FLAG(i)], err));
 		ENT_TRY(ent_group_and(r, f, ENT_PART_FLAG(i), last, err));
 	}

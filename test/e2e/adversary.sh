@@ -3,17 +3,8 @@
 # attack ends with the right answer or a clean exit 76, no node dies, and after the attack the next query is answered.
 # shellcheck source=test/e2e/lib.sh
 . "$(dirname "$0")/lib.sh"
-seed=${ENT_SEED:-$RANDOM}
+seed=${ENT_SEED:-7}
 echo "# ENT_SEED=$seed"
-python3 - "$work" <<'PY'
-import random, sys
-r = random.Random(5)
-d = sys.argv[1]
-with open(f"{d}/visits.csv", "w") as f:
-    f.write("person,cost\n" + "".join(f"{r.randrange(600)},{r.randrange(5000)}\n" for _ in range(4000)))
-with open(f"{d}/people.csv", "w") as f:
-    f.write("person,region\n" + "".join(f"{i},{['north', 'south'][i % 2]}\n" for i in range(580)))
-PY
 nodes=(a b c)
 read -ra ports < <(free_ports 9)
 echo clean >"$work/mode"
@@ -29,13 +20,7 @@ for org in "${nodes[@]}"; do
 	for other in "${nodes[@]}"; do [ "$other" = "$org" ] || at "$org" trust "$work/$other.card" >/dev/null; done
 done
 for org in "${nodes[@]}"; do check "$org starts behind a proxy" start "$org"; done
-check "a adds visits" at a add visits "$work/visits.csv"
-check "b adds people" at b add people "$work/people.csv"
-check "a grants" at a grant 'GRANT JOIN ON visits(person) TO ANY; GRANT AGGREGATE(sum, count) ON visits(cost) TO ANY;'
-check "b grants" at b grant 'GRANT JOIN ON people(person) TO ANY; GRANT GROUP ON people(region) TO ANY; GRANT AGGREGATE(count) ON people(person) TO ANY;'
-check "tables are known" until_true 15 sh -c "'$ENTENTE' -C '$work/c' tables --json | grep -q visits && '$ENTENTE' -C '$work/c' tables --json | grep -q people"
-question='SELECT p.region, SUM(v.cost) AS total, COUNT(*) AS n FROM a.visits v JOIN b.people p ON v.person = p.person GROUP BY p.region ORDER BY 1'
-"$POOLED" "SELECT p.region, SUM(v.cost) AS total, COUNT(*) AS n FROM '$work/visits.csv' v JOIN '$work/people.csv' p ON v.person = p.person GROUP BY p.region ORDER BY 1" >"$work/want.csv"
+visits_and_people 4000 580 2
 check "without an attack the question is answered" at c query "$question" --format csv -o "$work/out.csv"
 check_same "as DuckDB does" "$work/out.csv" "$work/want.csv"
 # held-back bytes look like a slow peer: the job ends by the rule of 60 s without progress, so these two are for the campaign
@@ -43,7 +28,7 @@ for harm in ${ENT_HARMS:-flip drop replay cut}; do
 	echo "$harm" >"$work/mode"
 	rm -f "$work/out.csv"
 	begin=$SECONDS
-	timeout 80 "$ENTENTE" -C "$work/c" query "$question" --format csv -o "$work/out.csv" >/dev/null 2>"$work/query.err"
+	timeout 200 "$ENTENTE" -C "$work/c" query "$question" --format csv -o "$work/out.csv" >/dev/null 2>"$work/query.err"
 	code=$?
 	case $code in 0 | 76 | 75) line 0 "$harm: the query ended with $code after $((SECONDS - begin)) s" ;; *)
 		line 1 "$harm: the query ended with $code"
@@ -56,4 +41,4 @@ for harm in ${ENT_HARMS:-flip drop replay cut}; do
 	check "$harm: afterwards the question is answered" until_true 40 sh -c "'$ENTENTE' -C '$work/c' query \"$question\" --format csv -o '$work/out.csv'"
 	check_same "$harm: rightly" "$work/out.csv" "$work/want.csv"
 done
-check "every ledger verifies" sh -c "for o in a b c; do '$ENTENTE' -C '$work'/\$o ledger verify || exit 1; done"
+check "every ledger verifies" ledgers_verify a b c

@@ -41,7 +41,7 @@ check "b adds twice" at b add twice "$work/twice.csv"
 check_exit "the same name again" '(2|65|75|78)' 'sales' at a add sales "$work/shops.csv"
 check "a grants" at a grant 'GRANT JOIN ON sales(shop) TO ANY; GRANT AGGREGATE(sum, count) ON sales(amount, huge) TO ANY;'
 check "b grants" at b grant 'GRANT JOIN ON shops(shop) TO ANY; GRANT GROUP ON shops(city) TO ANY; GRANT AGGREGATE(count) ON shops(shop) TO ANY; GRANT JOIN ON twice(shop) TO ANY; GRANT GROUP ON twice(city) TO ANY; GRANT AGGREGATE(count) ON twice(shop) TO ANY;'
-check "tables are known" until_true 10 sh -c "'$ENTENTE' -C '$work/c' tables --json | grep -q sales && '$ENTENTE' -C '$work/c' tables --json | grep -q twice"
+check "tables are known" knows c sales twice
 check_exit "a malformed grant" 2 'GRNT|GRANT' at a grant 'GRNT JOIN ON sales(shop) TO ANY'
 check_exit "a grant on an unknown column names the nearest" 66 'shop' at a grant 'GRANT JOIN ON sales(shopp) TO ANY'
 check_exit "revoking what is not there" 66 . at a revoke 99999
@@ -76,7 +76,6 @@ check_same "with the same answer" "$work/good.csv" "$work/again.csv"
 # strangers and peers that go
 check "d trusts a" at d trust "$work/a.card" "$work/b.card" "$work/c.card"
 check "d starts" start d
-sleep 2
 check "an unpinned peer is refused and logged" until_true 10 sh -c "grep -qE 'refused|unknown' '$work/a.log'"
 "$ENTENTE" -C "$work/b2" init --org b --listen 127.0.0.1:9 >/dev/null
 "$ENTENTE" -C "$work/b2" card >"$work/b2.card"
@@ -85,7 +84,7 @@ kill -9 "${pid_of[b]}"
 wait "${pid_of[b]}" 2>/dev/null
 begin=$SECONDS
 check_exit "a peer that is down" 76 'b' at c query "$good"
-line "$([ $((SECONDS - begin)) -le 11 ]; echo $?)" "is told within 11 s ($((SECONDS - begin)) s)"
+line "$([ $((SECONDS - begin)) -le 20 ]; echo $?)" "is told within 20 s ($((SECONDS - begin)) s)"
 LD_PRELOAD="$SKEW" ENT_TEST_SKEW_SECONDS=3600 start b
 until_true 10 sh -c "'$ENTENTE' -C '$work/c' status | grep -E '^ *b' | grep -q up"
 check_exit "a clock that is off by an hour" '(75|76|77|78)' 'clock' at c query "$good"

@@ -30,7 +30,7 @@ GRANT JOIN ON few(person) TO ANY WITH OWN VALUES; GRANT AGGREGATE(count, sum) ON
 check "b grants, but wants to be asked about towns" at b grant 'GRANT JOIN ON people(person) TO ANY WITH OWN VALUES; GRANT AGGREGATE(count) ON people(person) TO ANY;
 GRANT JOIN ON visitors(person) TO ANY WITH OWN VALUES; GRANT AGGREGATE(count) ON visitors(person) TO ANY;
 GRANT GROUP ON people(town) TO ANY REQUIRE APPROVAL;'
-for org in a b c; do check "$org sees the tables" until_true 10 sh -c "for t in visits few people visitors; do '$ENTENTE' -C '$work/$org' tables --json | grep -q \"\\\"\$t\\\"\" || exit 1; done"; done
+for org in a b c; do check "$org sees the tables" knows "$org" visits few people visitors; done
 
 job_in() { at "$1" jobs --json | python3 -c 'import json,sys; print(*[j["id"] for j in json.load(sys.stdin)["jobs"] if j["state"] == sys.argv[1]])' "$2"; } # ORG STATE
 has_job() { [ -n "$(job_in "$1" "$2")" ]; }
@@ -47,7 +47,7 @@ running=$(job_in c running)
 began=$SECONDS
 kill -INT "$asking"
 check "Ctrl-C ends it with exit code 130" ended 130
-check "within a few seconds" [ $((SECONDS - began)) -le 5 ]
+check "within a few seconds" [ $((SECONDS - began)) -le 20 ]
 check "and a message" grep -q '^interrupted: ' "$work/ask.out"
 check "it is cancelled at c" until_true 10 sh -c "'$ENTENTE' -C '$work/c' jobs | grep '$running' | grep -q cancelled"
 # the others may notice closed links before they hear why
@@ -78,4 +78,4 @@ check "its requester cancels it" at c cancel "$(job_in c approval)"
 check "and it ends" ended 130
 check_exit "an unknown job is not found" 66 'jobs' at b approve 0123456789abcdef
 check_exit "nothing waits any more" 1 . sh -c "'$ENTENTE' -C '$work/b' jobs --json | grep -c '\"approval\"'"
-check "every ledger verifies" sh -c "for o in a b c; do '$ENTENTE' -C '$work'/\$o ledger verify || exit 1; done"
+check "every ledger verifies" ledgers_verify a b c

@@ -46,7 +46,8 @@ void jk_close(struct jk *k)
 {
 	for (size_t i = 0; i < k->n_orgs; i++)
 		k->engine->close(k->sessions[i]);
-	k->engine->close(k->oracle);
+	if (k->engine)
+		k->engine->close(k->oracle);
 	ent_arena_free(k->arena);
 	for (int c = 0; c < 3; c++) {
 		ent_buf_deinit(&k->guard_public[c]);

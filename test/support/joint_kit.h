@@ -44,7 +44,7 @@ struct jk {
 };
 
 int jk_open(struct jk *k, const char *module, struct ent_err *err);
-void jk_close(struct jk *k); /* figures of the last run stay */
+void jk_close(struct jk *k); /* also after a failed jk_open; figures of the last run stay */
 /* rows_sql: a SELECT that yields the rows, run in DuckDB. Adds the table to its owner's session and to the oracle as org_name. */
 int jk_table(struct jk *k, struct ent_table t, uint32_t min_group, bool is_protected, const char *rows_sql, struct ent_err *err);
 /* The same from a file that the DuckDB connector reads. */

@@ -473,7 +473,10 @@ static void who_asks(struct jk *k)
 	}
 }
 
-static unsigned answered, rows_out, refused;
+static unsigned answered, rows_out, refused, incomparable;
+
+/* DuckDB stumbled over its own assertion on the oracle's SQL; its database is dead then, so the world ends. */
+static bool oracle_broke(int code, const struct ent_err *err) { return code == ENT_EINTERNAL && strstr(err->why, "INTERNAL Error"); }
 
 static bool run_one(struct jk *k, uint64_t seed)
 {
@@ -496,7 +499,11 @@ static bool run_one(struct jk *k, uint64_t seed)
 	} else if (!code) {
 		oracle_text(k, &q);
 		code = jk_oracle(k, ent_buf_text(&q.oracle), &want, &err);
-		good = !code && !strcmp(ent_buf_text(&got), ent_buf_text(&want));
+		bool broke = oracle_broke(code, &err);
+		if (broke)
+			printf("# not comparable: seed %llu %.150s | %s\n", (unsigned long long)seed, err.why, ent_buf_text(&q.joint));
+		incomparable += broke;
+		good = broke || (!code && !strcmp(ent_buf_text(&got), ent_buf_text(&want)));
 		for (int i = 0; i < 3 && good; i++)
 			good = k->stats[i].bytes_sent == k->stats[i].bytes_predicted && k->stats[i].rounds == k->stats[i].rounds_predicted;
 		answered++;
@@ -506,7 +513,7 @@ static bool run_one(struct jk *k, uint64_t seed)
 	} else {
 		good = false;
 	}
-	if (!good) {
+	if (!good || getenv("ENT_PROP_SHOW")) {
 		printf("# seed %llu requester %s k %u %u %u protected %d%d%d pushdown %d\n# %s\n# oracle: %s\n# %d %s | %s\n# got\n%s# want\n%s",
 		       (unsigned long long)seed, k->requester, k->limits[0].k, k->limits[1].k, k->limits[2].k, k->limits[0].is_protected,
 		       k->limits[1].is_protected, k->limits[2].is_protected, k->pushdown, ent_buf_text(&q.joint), ent_buf_text(&q.oracle), code,
@@ -536,7 +543,7 @@ static bool run_world(const char *module, uint64_t seed, unsigned queries, unsig
 		code = code ? code : add(&k, org_of(3), "visits", visits, ENT_COUNT(visits), NULL, 0, &err);
 	if (code)
 		printf("# seed %llu: %s %s\n", (unsigned long long)seed, err.what, err.why);
-	for (unsigned i = 0; i < queries && !code; i++)
+	for (unsigned i = 0, broken = incomparable; i < queries && !code && broken == incomparable; i++)
 		*bad += !run_one(&k, seed);
 	jk_close(&k);
 	return !code;
@@ -557,8 +564,9 @@ int main(int argc, char **argv)
 	for (unsigned done = 0; done < queries && bad < 5 && time(NULL) < end; done += 10, worlds++)
 		if (!run_world(argv[1], seed + worlds, 10, &bad))
 			bad++;
-	printf("# %u answered with %u rows in all, %u refused at plan time\n", answered, rows_out, refused);
+	printf("# %u answered with %u rows in all, %u refused at plan time, %u not comparable\n", answered, rows_out, refused, incomparable);
 	OK_INT(bad, 0, "random joint queries equal the pooled answer under the rules");
+	OK(incomparable <= 1 + answered / 100, "DuckDB itself answers the oracle's SQL (%u of %u not)", incomparable, answered);
 	OK(answered > refused, "most queries are answered (%u, %u refused by name)", answered, refused);
 	return tap_done();
 }

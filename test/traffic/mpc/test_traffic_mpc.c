@@ -42,7 +42,9 @@ static void lengths(uint64_t seed)
 	}
 }
 
-/* The sort's traffic for ascending, descending, constant and random keys: each mean over 100 shuffles is the predicted one. */
+/* The sort's traffic for ascending, descending, constant and random keys: each mean over RUNS shuffles is the predicted one. Chernoff's bound on
+ * quicksort's law gives a false alarm beyond 8 sd less than 1e-10 (with other seeds than the usual ones). */
+#define RUNS 200
 static void sort_means(uint64_t seed)
 {
 	static const struct {
@@ -55,16 +57,17 @@ static void sort_means(uint64_t seed)
 	ent_cost_input(&c, 0, SCRIPT_ROWS, SCRIPT_PLANES, 2);
 	ent_cost_sort(&c, SCRIPT_ROWS, 12, SCRIPT_PLANES, 2);
 	for (size_t k = 0; k < ENT_COUNT(kinds); k++) {
-		double sum = 0, sd = sqrt(c.bytes_var) / 10;
+		double sum = 0, sd = sqrt(c.bytes_var / RUNS);
 		int rc = 0;
 		script_fill(&d, kinds[k].kind, seed);
 		d.step = STEP_SORT;
-		for (int i = 0; i < 100 && !rc; i++) {
+		for (int i = 0; i < RUNS && !rc; i++) {
 			t = (struct trio){ .fn = script_run, .arg = &d };
 			rc = trio_run(&t);
 			sum += (double)t.counters[1].bytes_sent - (double)c.bytes[1];
 		}
-		OK(!rc && fabs(sum / 100) < 4 * sd, "sort, %s keys: mean traffic as predicted (off by %.2f of 4 sd)", kinds[k].name, sum / 100 / sd);
+		OK(!rc && fabs(sum / RUNS) < 8 * sd, "sort, %s keys: mean traffic as predicted (off by %.2f of 8 sd)", kinds[k].name,
+		   sum / RUNS / sd);
 	}
 }
 
@@ -96,7 +99,7 @@ static double chi_square(const struct trio *t)
 	return chi;
 }
 
-/* 255 degrees of freedom: mean 255, sd 22.6; 400 is beyond 6 sd. Openings are clear by purpose: steps with one are left out. */
+/* 255 degrees of freedom: mean 255, sd 22.6; beyond 450 lies 6e-13. Openings are clear by purpose: steps with one are left out. */
 static void uniformity(void)
 {
 	static struct script_data d;
@@ -106,7 +109,7 @@ static void uniformity(void)
 			script_fill(&d, kind, 0);
 			int rc = run(&t, &d, (enum script_step)step, 0);
 			double chi = chi_square(&t);
-			OK(!rc && chi < 400, "%s on %s: what travels is noise (chi square %.0f)", script_names[step], kind ? "ones" : "zeros", chi);
+			OK(!rc && chi < 450, "%s on %s: what travels is noise (chi square %.0f)", script_names[step], kind ? "ones" : "zeros", chi);
 			trio_free(&t);
 		}
 }

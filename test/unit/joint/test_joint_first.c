@@ -31,12 +31,26 @@ static void tables(struct jk *k, struct ent_err *err)
 	       0, "%s %s", err->what, err->why);
 }
 
+/* Each of 17 people has one visit that fits ON and one that does not: whichever of the two rows comes last, the person counts. */
+static void outer_join(struct jk *k, struct ent_err *err)
+{
+	struct ent_buf out = ENT_BUF(1 << 20);
+	k->limits[1].k = 17;
+	OK_INT(jk_query(k, "SELECT COUNT(COALESCE(v.cost, 0)) AS n FROM alpha.visits v LEFT JOIN bravo.people p ON v.person = p.id AND v.cost < 60",
+			&out, err),
+	       0, "%s %s", err->what, err->why);
+	OK_STR(ent_buf_text(&out), "n\r\n60\r\n", "LEFT JOIN with a condition: distinct rows whatever the order");
+	ent_buf_deinit(&out);
+}
+
 int main(int argc, char **argv)
 {
-	struct jk k = { .trio = { "alpha", "bravo", "carol" }, .requester = "alpha" };
+	struct jk k = { .trio = { "alpha", "bravo", "carol" }, .requester = "alpha" }, none = { 0 };
 	struct ent_err err = ENT_ERR_INIT;
 	struct ent_buf out = ENT_BUF(1 << 20), want = ENT_BUF(1 << 20);
 	k.verbose = argc > 2;
+	OK_INT(jk_open(&none, "./no-such-module.so", NULL), ENT_ENOTFOUND, "a module that is not there");
+	jk_close(&none);
 	OK_INT(jk_open(&k, argv[1], &err), 0, "%s", err.what);
 	tables(&k, &err);
 	OK_INT(jk_query(&k,
@@ -55,6 +69,7 @@ int main(int argc, char **argv)
 		OK_INT(k.stats[i].bytes_sent, k.stats[i].bytes_predicted, "party %d: bytes as predicted", i);
 		OK_INT(k.stats[i].rounds, k.stats[i].rounds_predicted, "party %d: rounds as predicted", i);
 	}
+	outer_join(&k, &err);
 	ent_buf_deinit(&out);
 	ent_buf_deinit(&want);
 	jk_close(&k);
