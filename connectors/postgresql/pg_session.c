@@ -10,6 +10,7 @@
 
 #define POLL_MS 100
 #define PARAMS_MAX 64
+#define COPYING_MS ((uint64_t)3600 * 1000) /* one statement of a copy, such as the swap of a large table */
 
 void ent_pg_clear(PGresult **r)
 {
@@ -65,7 +66,11 @@ static uint64_t now_ms(void)
 
 static bool cancelled(const struct ent_source *s) { return s->host.cancelled && s->host.cancelled(s->host.self); }
 
-static uint64_t patience_ms(const struct ent_source *s) { return s->host.timeout_ms ? s->host.timeout_ms : 30000; }
+static uint64_t patience_ms(const struct ent_source *s)
+{
+	uint64_t ms = s->host.timeout_ms ? s->host.timeout_ms : 30000;
+	return s->copying && ms < COPYING_MS ? COPYING_MS : ms;
+}
 
 static void cancel_send(struct ent_source *s)
 {
@@ -107,7 +112,7 @@ int ent_pg_wait(struct ent_source *s, struct ent_err *err)
 			return ent_fail(err, ENT_ECANCELLED, "reading from PostgreSQL was cancelled");
 		if (now_ms() - begin > patience_ms(s) + 5000) { /* the server's own time-out comes first when it can */
 			ent_fail(err, ENT_EAGAIN, "PostgreSQL does not answer");
-			return ent_why(err, "nothing came for %u ms", s->host.timeout_ms + 5000), ENT_EAGAIN;
+			return ent_why(err, "nothing came for %llu ms", (unsigned long long)patience_ms(s) + 5000), ENT_EAGAIN;
 		}
 		int n = socket_wait(s, POLLIN);
 		if (n < 0 || (n > 0 && !PQconsumeInput(s->con)))
@@ -116,12 +121,20 @@ int ent_pg_wait(struct ent_source *s, struct ent_err *err)
 	return 0;
 }
 
+/* After a failure inside the transaction of a pinned snapshot: back to its start, where the snapshot still holds. */
+static void pinned_mend(struct ent_source *s)
+{
+	if (s->pinned && PQtransactionStatus(s->con) == PQTRANS_INERROR)
+		PQclear(PQexec(s->con, "ROLLBACK TO SAVEPOINT entente"));
+}
+
 int ent_pg_run(struct ent_source *s, const char *sql, const char *const *params, size_t n_params, PGresult **ret, const char *what,
 	       struct ent_err *err)
 {
 	ENT_CLEANUP(ent_pg_clear) PGresult *r = NULL;
 	if (s->busy)
 		return ent_fail(err, ENT_EINTERNAL, "a stream of this source is still open");
+	pinned_mend(s);
 	if (!PQsendQueryParams(s->con, sql, (int)n_params, NULL, params, NULL, NULL, 0))
 		return ent_pg_fail(s, NULL, what, err);
 	int code = ent_pg_wait(s, err);
@@ -142,9 +155,37 @@ int ent_pg_run(struct ent_source *s, const char *sql, const char *const *params,
 	return 0;
 }
 
+int ent_pg_copy_begin(struct ent_source *s, const char *sql, ExecStatusType want, const char *what, struct ent_err *err)
+{
+	pinned_mend(s);
+	if (!PQsendQuery(s->con, sql))
+		return ent_pg_fail(s, NULL, what, err);
+	int code = ent_pg_wait(s, err);
+	if (code) {
+		ent_pg_abandon(s);
+		return code;
+	}
+	ENT_CLEANUP(ent_pg_clear) PGresult *r = PQgetResult(s->con);
+	if (PQresultStatus(r) == want)
+		return 0;
+	for (PGresult *rest = PQgetResult(s->con); rest; rest = PQgetResult(s->con))
+		PQclear(rest);
+	return ent_pg_fail(s, r, what, err);
+}
+
+int ent_pg_copying(struct ent_source *s, struct ent_err *err)
+{
+	static const char *const settings[] = { "SET statement_timeout = 0", "SET idle_in_transaction_session_timeout = 0" };
+	for (size_t i = 0; !s->copying && i < ENT_COUNT(settings); i++)
+		ENT_TRY(ent_pg_run(s, settings[i], NULL, 0, NULL, "the PostgreSQL session cannot be prepared for copying", err));
+	s->copying = true;
+	return 0;
+}
+
 /* --- connecting --- */
 
 struct settings { /* what PQconnectStartParams takes */
+	const char *snapshot;
 	const char *keys[PARAMS_MAX + 1], *values[PARAMS_MAX + 1];
 	size_t n;
 	PQconninfoOption *parsed;
@@ -219,7 +260,39 @@ static int password_read(struct settings *t, const char *path, struct ent_err *e
 	return 0;
 }
 
-static int settings_make(const struct ent_source *s, struct settings *t, const char *url, const struct ent_option *options, size_t n_options,
+static int option_choice(const struct ent_option *o, const char *yes, const char *no, bool *ret, struct ent_err *err)
+{
+	*ret = !strcmp(o->value, yes);
+	if (*ret || !strcmp(o->value, no))
+		return 0;
+	return ent_fail(err, ENT_EUSAGE, "--%.60s is %s or %s", o->key, yes, no);
+}
+
+static int option_take(struct ent_source *s, struct settings *t, const struct ent_option *o, struct ent_err *err)
+{
+	if (!strcmp(o->key, "password-file")) {
+		ENT_TRY(password_read(t, o->value, err));
+		setting_add(t, "password", ent_buf_text(&t->password));
+	} else if (!strcmp(o->key, "ca-file")) {
+		setting_add(t, "sslrootcert", o->value);
+	} else if (!strcmp(o->key, "access")) {
+		return option_choice(o, "write", "read", &s->writes, err);
+	} else if (!strcmp(o->key, "split-by")) {
+		return option_choice(o, "block", "key", &s->by_ctid, err);
+	} else if (!strcmp(o->key, "snapshot") && strspn(o->value, "0123456789ABCDEFabcdef-") == strlen(o->value) && o->value[0]) {
+		t->snapshot = o->value;
+	} else if (!strcmp(o->key, "checkpoint-schema") && o->value[0] && strlen(o->value) < sizeof s->checkpoint_schema) {
+		snprintf(s->checkpoint_schema, sizeof s->checkpoint_schema, "%s", o->value);
+	} else {
+		return ent_fail(err, ENT_EUSAGE,
+				"PostgreSQL has no option --%.60s %.60s; it has --password-file, --ca-file, --access, --snapshot, --split-by, "
+				"--checkpoint-schema",
+				o->key, o->value);
+	}
+	return 0;
+}
+
+static int settings_make(struct ent_source *s, struct settings *t, const char *url, const struct ent_option *options, size_t n_options,
 			 struct ent_err *err)
 {
 	char *why = NULL;
@@ -232,12 +305,8 @@ static int settings_make(const struct ent_source *s, struct settings *t, const c
 	}
 	for (const PQconninfoOption *o = t->parsed; o->keyword; o++)
 		setting_add(t, o->keyword, o->val);
-	for (size_t i = 0; i < n_options; i++) {
-		if (strcmp(options[i].key, "password-file") != 0)
-			return ent_fail(err, ENT_EUSAGE, "PostgreSQL has no option --%.60s; it has --password-file", options[i].key);
-		ENT_TRY(password_read(t, options[i].value, err));
-		setting_add(t, "password", ent_buf_text(&t->password));
-	}
+	for (size_t i = 0; i < n_options; i++)
+		ENT_TRY(option_take(s, t, &options[i], err));
 	bool verify = !setting_get(t, "sslmode") && !getenv("PGSSLMODE") && !loopback(t);
 #ifdef ENT_MUTANT_PG_TLS
 	verify = false;
@@ -287,6 +356,29 @@ static int handshake(struct ent_source *s, struct ent_err *err)
 	return 0;
 }
 
+static int snapshot_pin(struct ent_source *s, const char *name, struct ent_err *err)
+{
+	static const char what[] = "the exported snapshot cannot be used";
+	char sql[200];
+	if (s->writes)
+		return ent_fail(err, ENT_EUSAGE, "a session with --snapshot reads only");
+	ENT_TRY(ent_pg_copying(s, err));
+	ENT_TRY(ent_pg_run(s, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", NULL, 0, NULL, what, err));
+	snprintf(sql, sizeof sql, "SET TRANSACTION SNAPSHOT '%.100s'", name);
+	ENT_TRY(ent_pg_run(s, sql, NULL, 0, NULL, what, err));
+	ENT_TRY(ent_pg_run(s, "SAVEPOINT entente", NULL, 0, NULL, what, err));
+	s->pinned = true;
+	return 0;
+}
+
+static int kind_find(struct ent_source *s, struct ent_err *err)
+{
+	ENT_CLEANUP(ent_pg_clear) PGresult *r = NULL;
+	ENT_TRY(ent_pg_run(s, "SELECT version()", NULL, 0, &r, "the server does not tell its version", err));
+	s->cockroach = !strncmp(PQgetvalue(r, 0, 0), "CockroachDB", 11);
+	return 0;
+}
+
 static void notice_drop(void *arg, const char *message)
 {
 	(void)arg;
@@ -298,16 +390,17 @@ static int session_settle(struct ent_source *s, struct ent_err *err)
 	static const char what[] = "the PostgreSQL session cannot be made read-only";
 	char sql[200];
 	unsigned long long ms = patience_ms(s);
-	static const char *const fixed[] = {
-		"SET default_transaction_read_only = on", "SET TimeZone = 'UTC'", "SET DateStyle = 'ISO'", "SET search_path = pg_catalog",
-		"SET client_min_messages = warning",      "SET row_security = on"
-	};
+	static const char *const fixed[] = { "SET TimeZone = 'UTC'",         "SET DateStyle = 'ISO'",
+					     "SET search_path = pg_catalog", "SET client_min_messages = warning",
+					     "SET row_security = on",        "SET IntervalStyle = 'iso_8601'",
+					     "SET extra_float_digits = 1",   "SET bytea_output = 'hex'" };
+	bool writes = s->writes;
 #ifdef ENT_MUTANT_PG_WRITES
-	ENT_TRY(ent_pg_run(s, "SET default_transaction_read_only = off", NULL, 0, NULL, what, err));
-	for (size_t i = 1; i < ENT_COUNT(fixed); i++)
-#else
-	for (size_t i = 0; i < ENT_COUNT(fixed); i++)
+	writes = true;
 #endif
+	snprintf(sql, sizeof sql, "SET default_transaction_read_only = %s", writes ? "off" : "on");
+	ENT_TRY(ent_pg_run(s, sql, NULL, 0, NULL, what, err));
+	for (size_t i = 0; i < ENT_COUNT(fixed); i++)
 		ENT_TRY(ent_pg_run(s, fixed[i], NULL, 0, NULL, what, err));
 	static const char *const timed[] = { "statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout" };
 	for (size_t i = 0; i < ENT_COUNT(timed); i++) {
@@ -326,5 +419,7 @@ int ent_pg_connect(struct ent_source *s, const char *url, const struct ent_optio
 		return ent_nomem(err);
 	PQsetNoticeProcessor(s->con, notice_drop, NULL);
 	ENT_TRY(handshake(s, err));
-	return session_settle(s, err);
+	ENT_TRY(session_settle(s, err));
+	ENT_TRY(kind_find(s, err));
+	return t.snapshot ? snapshot_pin(s, t.snapshot, err) : 0;
 }

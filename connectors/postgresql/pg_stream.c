@@ -11,7 +11,8 @@ struct feed { /* one open stream */
 	struct ent_pg_column *columns;
 	size_t n_columns;
 	struct ent_pg_copy copy;
-	bool copying, ended;
+	bool copying, ended, wire;
+	size_t n_wire;   /* columns of a tuple */
 	PGresult *first; /* a row already taken to learn the types */
 	uint64_t rows;
 };
@@ -51,6 +52,25 @@ static int feed_new(struct ent_source *s, size_t n_columns, struct feed **ret, s
 
 /* --- COPY --- */
 
+/* The server sends one tuple in a message, the header before the first, the trailer alone. */
+static int wire_put(struct feed *f, struct ent_bytes piece, struct ent_err *err)
+{
+	size_t head = 0;
+	if (!f->copy.header) {
+		ENT_TRY(ent_pg_copy_header(piece, &head, err));
+		if (!head)
+			return ent_fail(err, ENT_EDATA, "PostgreSQL sent a broken COPY stream");
+		f->copy.header = true;
+		piece = ent_bytes(piece.data + head, piece.len - head);
+	}
+	if (piece.len == 2 && piece.data[0] == 0xff && piece.data[1] == 0xff)
+		f->copy.done = true;
+	if (!piece.len || f->copy.done)
+		return 0;
+	ENT_TRY(ent_pg_tuple_check(piece, f->n_wire, err));
+	return ent_builder_text(f->builder, 0, piece, err);
+}
+
 /* The next piece of COPY data into the builder; ended at the end. */
 static int copy_step(struct feed *f, struct ent_err *err)
 {
@@ -61,7 +81,8 @@ static int copy_step(struct feed *f, struct ent_err *err)
 		n = PQgetCopyData(f->source->con, &piece, 0);
 	}
 	if (n > 0) {
-		int code = ent_pg_copy_feed(&f->copy, ent_bytes(piece, (size_t)n), f->builder, err);
+		struct ent_bytes bytes = ent_bytes(piece, (size_t)n);
+		int code = f->wire ? wire_put(f, bytes, err) : ent_pg_copy_feed(&f->copy, bytes, f->builder, err);
 		PQfreemem(piece);
 		return code;
 	}
@@ -150,14 +171,22 @@ static int scan_column(struct feed *f, const struct ent_pg_table *t, const char 
 	ent_schema_field(&t->schema, (size_t)at, &info);
 	if (info.unsupported[0])
 		return ent_fail(err, ENT_EUNSUPPORTED, "column %.200s cannot be read: %s", name, info.unsupported);
-	f->columns[i] = (struct ent_pg_column){ t->schema.children[at]->name, kinds[info.type.id] };
+	f->columns[i] = (struct ent_pg_column){ t->schema.children[at]->name, kinds[info.type.id], false };
 	*field = (struct ent_field){ .name = t->schema.children[at]->name, .type = info.type, .nullable = info.nullable };
 	return 0;
 }
 
-static int copy_start(struct feed *f, const struct ent_pg_table *t, struct ent_err *err)
+static int copy_start(struct feed *f, const char *sql, struct ent_err *err)
 {
-	struct ent_source *s = f->source;
+	ENT_TRY(ent_pg_copy_begin(f->source, sql, PGRES_COPY_OUT, "the table cannot be read", err));
+	f->ended = false;
+	f->copying = true;
+	ent_pg_copy_init(&f->copy, f->columns, f->n_columns);
+	return 0;
+}
+
+static int scan_start(struct feed *f, const struct ent_pg_table *t, struct ent_err *err)
+{
 	ENT_CLEANUP(ent_buf_deinit) struct ent_buf sql = ENT_BUF((size_t)2 << 20);
 	ent_buf_str(&sql, "COPY (SELECT ");
 	for (size_t i = 0; i < f->n_columns; i++) {
@@ -166,16 +195,7 @@ static int copy_start(struct feed *f, const struct ent_pg_table *t, struct ent_e
 	}
 	ent_buf_printf(&sql, " FROM (%s) AS t) TO STDOUT (FORMAT binary)", ent_buf_text(&t->select));
 	ENT_TRY(ent_buf_check(&sql, err));
-	if (!PQsendQuery(s->con, ent_buf_text(&sql)))
-		return ent_pg_fail(s, NULL, "the table cannot be read", err);
-	f->ended = false;
-	ENT_TRY(ent_pg_wait(s, err));
-	ENT_CLEANUP(ent_pg_clear) PGresult *r = PQgetResult(s->con);
-	if (PQresultStatus(r) != PGRES_COPY_OUT)
-		return ent_pg_fail(s, r, "the table cannot be read", err);
-	f->copying = true;
-	ent_pg_copy_init(&f->copy, f->columns, f->n_columns);
-	return 0;
+	return copy_start(f, ent_buf_text(&sql), err);
 }
 
 static void fields_free(struct ent_field **f) { free(*f); }
@@ -194,7 +214,131 @@ int ent_pg_scan(struct ent_source *s, const struct ent_pg_table *t, const char *
 		ENT_TRY(scan_column(f, t, columns[i], i, &fields[i], err));
 	ENT_TRY(ent_schema_new(fields, n_columns, NULL, &f->schema, err));
 	ENT_TRY(ent_builder_new(&f->schema, 0, &f->builder, err));
-	ENT_TRY(copy_start(f, t, err));
+	ENT_TRY(scan_start(f, t, err));
+	return feed_hand_over(&f, ret, err);
+}
+
+/* --- read --- */
+
+struct chosen { /* columns of a read, by their place in the table */
+	size_t *at, n;
+};
+static void chosen_deinit(struct chosen *c) { free(c->at); }
+
+static int chosen_make(const struct ent_pg_table *t, const struct ent_read *what, struct chosen *c, struct ent_err *err)
+{
+	c->n = what->columns ? what->n_columns : t->n_fields;
+	if (!(c->at = (size_t *)calloc(c->n + 1, sizeof *c->at)))
+		return ent_nomem(err);
+	if (!c->n || c->n > ENT_COLUMNS_MAX)
+		return ent_fail(err, ENT_EUSAGE, "a copy needs at least one column");
+	for (size_t i = 0; i < c->n; i++) {
+		int at = what->columns ? ent_pg_field_find(t, what->columns[i]) : (int)i;
+		if (at < 0)
+			return ent_fail(err, ENT_ENOTFOUND, "there is no column %.200s", what->columns[i]);
+		c->at[i] = (size_t)at;
+	}
+	return 0;
+}
+
+static bool key_chosen(const struct ent_pg_table *t, const struct chosen *c, const char *line, size_t len)
+{
+	for (size_t from = 0, end; from <= len; from = end + 1) {
+		bool found = false;
+		for (end = from; end < len && line[end] != '\t'; end++)
+			continue;
+		for (size_t i = 0; i < c->n && !found; i++) {
+			const char *name = t->fields[c->at[i]].name;
+			found = strlen(name) == end - from && !memcmp(name, line + from, end - from);
+		}
+		if (!found)
+			return false;
+	}
+	return true;
+}
+
+/* Only the keys whose columns are all there. */
+static void keys_chosen(const struct ent_pg_table *t, const struct chosen *c, struct ent_buf *out)
+{
+	for (const char *line = t->keys; *line;) {
+		size_t len = strcspn(line, "\n");
+		if (key_chosen(t, c, line, len)) {
+			ent_buf_str(out, out->len ? "\n" : "");
+			ent_buf_put(out, line, len);
+		}
+		line += len + (line[len] == '\n');
+	}
+}
+
+static int wire_schema(struct feed *f, const struct ent_pg_table *t, const struct chosen *c, const char *keys, struct ent_err *err)
+{
+	static const struct ent_field image = { .name = ENT_META_WIRE, .type = { ENT_T_BINARY, 0, 0 } };
+	ENT_CLEANUP(ent_buf_deinit) struct ent_buf lines = ENT_BUF((size_t)1 << 20);
+	for (size_t i = 0; i < c->n; i++) {
+		const struct ent_pg_field *field = &t->fields[c->at[i]];
+		if (!field->wire || strpbrk(field->name, "\t\n"))
+			return ent_fail(err, ENT_EUNSUPPORTED, "column %.200s of type %.100s cannot be forwarded as the server's own image",
+					field->name, field->native);
+		ent_buf_printf(&lines, "%s%s\t%s\t%s", i ? "\n" : "", field->name, field->nullable ? "" : "not null", field->native);
+	}
+	ENT_TRY(ent_buf_check(&lines, err));
+	ENT_TRY(ent_schema_new(&image, 1, keys, &f->schema, err));
+	ENT_TRY(ent_schema_meta_add(&f->schema, ENT_META_WIRE, "postgresql", err));
+	f->wire = true;
+	f->n_wire = c->n;
+	return ent_schema_meta_add(&f->schema, ENT_PG_META_COLUMNS, ent_buf_text(&lines), err);
+}
+
+static int read_schema(struct feed *f, const struct ent_pg_table *t, const struct chosen *c, const char *keys, struct ent_err *err)
+{
+	ENT_CLEANUP(fields_free) struct ent_field *fields = (struct ent_field *)calloc(c->n + 1, sizeof *fields);
+	if (!fields)
+		return ent_nomem(err);
+	for (size_t i = 0; i < c->n; i++) {
+		const struct ent_pg_field *own = &t->fields[c->at[i]];
+		fields[i] = (struct ent_field){ .name = own->name, .type = own->type, .nullable = own->nullable, .native = own->native };
+		f->columns[i] = (struct ent_pg_column){ own->name, own->kind, true };
+	}
+	ENT_TRY(ent_schema_new(fields, c->n, keys, &f->schema, err));
+	return ent_schema_meta_add(&f->schema, ENT_META_STORE, "postgresql", err);
+}
+
+static int read_start(struct feed *f, const struct ent_pg_table *t, const struct chosen *c, const struct ent_read *what, struct ent_err *err)
+{
+	ENT_CLEANUP(ent_buf_deinit) struct ent_buf sql = ENT_BUF((size_t)2 << 20);
+	ent_buf_str(&sql, "COPY (SELECT ");
+	for (size_t i = 0; i < c->n; i++) {
+		bool cast = t->fields[c->at[i]].cast && !f->wire;
+		ent_buf_printf(&sql, "%s%s", i ? ", " : "", cast ? "CAST(" : "");
+		ent_pg_name(&sql, t->fields[c->at[i]].name);
+		ent_buf_str(&sql, cast ? " AS text)" : "");
+	}
+	ent_buf_printf(&sql, " FROM %s", ent_buf_text(&t->quoted));
+	ENT_TRY(ent_pg_condition(f->source, t, what, &sql, err));
+	ent_buf_str(&sql, ") TO STDOUT (FORMAT binary)");
+	ENT_TRY(ent_buf_check(&sql, err));
+	return copy_start(f, ent_buf_text(&sql), err);
+}
+
+int ent_pg_read(struct ent_source *s, const struct ent_read *what, struct ArrowArrayStream *ret, struct ent_err *err)
+{
+	ENT_CLEANUP(feed_freep) struct feed *f = NULL;
+	ENT_CLEANUP(chosen_deinit) struct chosen c = { 0 };
+	ENT_CLEANUP(ent_buf_deinit) struct ent_buf keys = ENT_BUF((size_t)1 << 20);
+	struct ent_pg_table *t;
+	ENT_TRY(ent_pg_copying(s, err));
+	ENT_TRY(ent_pg_table_get(s, what->object, &t, err));
+	ENT_TRY(chosen_make(t, what, &c, err));
+	keys_chosen(t, &c, &keys);
+	ENT_TRY(feed_new(s, c.n, &f, err));
+	s->busy = false; /* the condition is looked at first */
+	if (what->flags & ENT_READ_WIRE)
+		ENT_TRY(wire_schema(f, t, &c, ent_buf_text(&keys), err));
+	else
+		ENT_TRY(read_schema(f, t, &c, ent_buf_text(&keys), err));
+	ENT_TRY(ent_builder_new(&f->schema, 0, &f->builder, err));
+	ENT_TRY(read_start(f, t, &c, what, err));
+	s->busy = true;
 	return feed_hand_over(&f, ret, err);
 }
 

@@ -3,8 +3,6 @@
 
 #include <math.h>
 
-#define DAYS_2000 10957 /* 2000-01-01 in days since 1970-01-01 */
-#define US_2000 ((int64_t)DAYS_2000 * 86400000000)
 #define ROW_BYTES_MAX ((size_t)1 << 30)
 
 static int bad(const struct ent_pg_column *c, uint64_t row, const char *what, struct ent_err *err)
@@ -84,8 +82,8 @@ static int time_put(struct ent_builder *b, size_t col, const struct ent_pg_colum
 	bool date = c->kind == ENT_PG_DATE;
 	int64_t v = signed_be(data, date ? 4 : 8), shifted;
 	if (date ? v == INT32_MAX || v == INT32_MIN : v == INT64_MAX || v == INT64_MIN)
-		return bad(c, row, "is infinity, which has no joint meaning", err);
-	if (__builtin_add_overflow(v, date ? DAYS_2000 : US_2000, &shifted))
+		return c->infinite ? ent_builder_int(b, col, v, err) : bad(c, row, "is infinity, which has no joint meaning", err);
+	if (__builtin_add_overflow(v, date ? ENT_PG_DAYS_2000 : ENT_PG_US_2000, &shifted))
 		return bad(c, row, "is too far in the future", err);
 	return ent_builder_int(b, col, shifted, err);
 }
@@ -105,9 +103,11 @@ static size_t kind_width(enum ent_pg_kind kind)
 	case ENT_PG_INT8:
 	case ENT_PG_FLOAT8:
 	case ENT_PG_TIMESTAMP:
+	case ENT_PG_TIME:
 		return 8;
 	case ENT_PG_NUMERIC:
 	case ENT_PG_TEXT:
+	case ENT_PG_BYTES:
 		break;
 	}
 	return 0;
@@ -155,7 +155,10 @@ int ent_pg_value_put(struct ent_builder *b, size_t col, const struct ent_pg_colu
 	case ENT_PG_DATE:
 	case ENT_PG_TIMESTAMP:
 		return time_put(b, col, c, row, data, err);
+	case ENT_PG_TIME:
+		return ent_builder_int(b, col, signed_be(data, 8), err);
 	case ENT_PG_TEXT:
+	case ENT_PG_BYTES:
 		return text_put(b, col, c, row, ent_bytes(data, len), err);
 	}
 	return bad(c, row, "has an unknown kind", err);
@@ -178,12 +181,12 @@ static int broken(const char *why, struct ent_err *err)
 	return ent_why(err, "%s", why), ENT_EDATA;
 }
 
-/* Reads the header when it is complete; r is left where it was when it is not. */
-static int header_read(struct ent_pg_copy *p, struct ent_reader *r, struct ent_err *err)
+int ent_pg_copy_header(struct ent_bytes bytes, size_t *ret, struct ent_err *err)
 {
-	struct ent_reader at = *r;
+	struct ent_reader at = ent_reader(bytes);
 	struct ent_bytes head = ent_read(&at, sizeof signature);
 	uint32_t flags = ent_read_be32(&at), extra = ent_read_be32(&at);
+	*ret = 0;
 	if (!at.ok)
 		return 0;
 	if (memcmp(head.data, signature, sizeof signature) != 0 || flags != 0)
@@ -191,11 +194,37 @@ static int header_read(struct ent_pg_copy *p, struct ent_reader *r, struct ent_e
 	if (extra > 65536)
 		return broken("its header extension is too long", err);
 	ent_read(&at, extra);
-	if (!at.ok)
-		return 0;
-	*r = at;
-	p->header = true;
+	*ret = at.ok ? bytes.len - ent_reader_left(&at) : 0;
 	return 0;
+}
+
+/* Reads the header when it is complete; r is left where it was when it is not. */
+static int header_read(struct ent_pg_copy *p, struct ent_reader *r, struct ent_err *err)
+{
+	size_t len;
+	ENT_TRY(ent_pg_copy_header(ent_bytes(r->at, ent_reader_left(r)), &len, err));
+	ent_read(r, len);
+	p->header = len > 0;
+	return 0;
+}
+
+/* Steps over the values of a row. */
+static void values_skip(struct ent_reader *at, size_t n_columns)
+{
+	for (size_t i = 0; i < n_columns && at->ok; i++) {
+		int32_t len = (int32_t)ent_read_be32(at);
+		if (len > 0)
+			ent_read(at, (size_t)len);
+	}
+}
+
+int ent_pg_tuple_check(struct ent_bytes tuple, size_t n_columns, struct ent_err *err)
+{
+	struct ent_reader at = ent_reader(tuple);
+	if (ent_read_be16(&at) != n_columns)
+		return broken("a row has another number of columns", err);
+	values_skip(&at, n_columns);
+	return at.ok && !ent_reader_left(&at) ? 0 : broken("a row is cut or too long", err);
 }
 
 /* True when a whole row (or the trailer) lies at r. */
@@ -205,11 +234,7 @@ static bool row_complete(const struct ent_reader *r, size_t n_columns)
 	int16_t n = (int16_t)ent_read_be16(&at);
 	if (!at.ok || n == -1 || (size_t)n != n_columns)
 		return at.ok;
-	for (size_t i = 0; i < n_columns && at.ok; i++) {
-		int32_t len = (int32_t)ent_read_be32(&at);
-		if (len > 0)
-			ent_read(&at, (size_t)len);
-	}
+	values_skip(&at, n_columns);
 	return at.ok;
 }
 

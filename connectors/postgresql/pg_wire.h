@@ -13,12 +13,18 @@ enum ent_pg_kind { /* how a value looks on the wire */
 		   ENT_PG_NUMERIC,
 		   ENT_PG_DATE,
 		   ENT_PG_TIMESTAMP, /* with and without zone */
-		   ENT_PG_TEXT
+		   ENT_PG_TEXT,
+		   ENT_PG_TIME,
+		   ENT_PG_BYTES
 };
+
+#define ENT_PG_DAYS_2000 10957 /* 2000-01-01 in days since 1970-01-01 */
+#define ENT_PG_US_2000 ((int64_t)ENT_PG_DAYS_2000 * 86400000000)
 
 struct ent_pg_column {
 	const char *name; /* borrowed */
 	enum ent_pg_kind kind;
+	bool infinite; /* infinite dates and timestamps become the type's largest and smallest number (copies); else they are ENT_EDATA */
 };
 
 /* One value into column col of the builder; data == NULL for NULL. row: counted from 1, for errors. ENT_EDATA: malformed, infinite, NaN where
@@ -36,6 +42,10 @@ struct ent_pg_copy {
 };
 void ent_pg_copy_init(struct ent_pg_copy *p, const struct ent_pg_column *columns, size_t n_columns);
 void ent_pg_copy_deinit(struct ent_pg_copy *p);
+/* One row (n_columns values with their lengths) that is known to be whole: the message is exactly one tuple. ENT_EDATA otherwise. */
+int ent_pg_tuple_check(struct ent_bytes tuple, size_t n_columns, struct ent_err *err);
+/* Bytes of the header at the start of a COPY stream, 0 when it is not whole yet; ENT_EDATA. */
+int ent_pg_copy_header(struct ent_bytes bytes, size_t *ret, struct ent_err *err);
 /* Appends every complete row to b (the caller finishes batches between calls). After the trailer done is true and more bytes are ENT_EDATA. */
 int ent_pg_copy_feed(struct ent_pg_copy *p, struct ent_bytes bytes, struct ent_builder *b, struct ent_err *err);
 #endif

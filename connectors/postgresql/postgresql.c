@@ -66,11 +66,16 @@ const struct ent_connector *ent_connector_entry(void)
 							.schemes = "postgresql postgres",
 							.suffixes = "",
 							.dialect = "postgresql",
-							.capabilities = ENT_CAP_SNAPSHOT | ENT_CAP_SQL,
+							.capabilities =
+								ENT_CAP_SNAPSHOT | ENT_CAP_SQL | ENT_CAP_SPLIT | ENT_CAP_CHECKSUM,
 							.open = source_open,
 							.close = source_close,
 							.describe = source_describe,
 							.scan = source_scan,
-							.query = source_query };
+							.query = source_query,
+							.plan = ent_pg_plan,
+							.read = ent_pg_read,
+							.snapshot = ent_pg_snapshot,
+							.checksum = ent_pg_checksum };
 	return &connector;
 }
