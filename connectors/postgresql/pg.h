@@ -7,29 +7,6 @@
 #include "entente/connector.h"
 #include "pg_wire.h"
 
-/* Types of the catalogue that have an own binary form here. */
-enum ent_pg_oid {
-	ENT_PG_OID_BOOL = 16,
-	ENT_PG_OID_BYTEA = 17,
-	ENT_PG_OID_NAME = 19,
-	ENT_PG_OID_INT8 = 20,
-	ENT_PG_OID_INT2 = 21,
-	ENT_PG_OID_INT4 = 23,
-	ENT_PG_OID_TEXT = 25,
-	ENT_PG_OID_JSON = 114,
-	ENT_PG_OID_FLOAT4 = 700,
-	ENT_PG_OID_FLOAT8 = 701,
-	ENT_PG_OID_BPCHAR = 1042,
-	ENT_PG_OID_VARCHAR = 1043,
-	ENT_PG_OID_DATE = 1082,
-	ENT_PG_OID_TIME = 1083,
-	ENT_PG_OID_TIMESTAMP = 1114,
-	ENT_PG_OID_TIMESTAMPTZ = 1184,
-	ENT_PG_OID_NUMERIC = 1700,
-	ENT_PG_OID_UUID = 2950,
-	ENT_PG_OID_JSONB = 3802
-};
-
 /* Schema metadata beside ENT_META_WIRE: one line per column of the image: name, tab, "not null" or nothing, tab, native type. */
 #define ENT_PG_META_COLUMNS "entente.postgresql.columns"
 

@@ -21,6 +21,29 @@ enum ent_pg_kind { /* how a value looks on the wire */
 #define ENT_PG_DAYS_2000 10957 /* 2000-01-01 in days since 1970-01-01 */
 #define ENT_PG_US_2000 ((int64_t)ENT_PG_DAYS_2000 * 86400000000)
 
+/* Types of the catalogue that have an own binary form here. */
+enum ent_pg_oid {
+	ENT_PG_OID_BOOL = 16,
+	ENT_PG_OID_BYTEA = 17,
+	ENT_PG_OID_NAME = 19,
+	ENT_PG_OID_INT8 = 20,
+	ENT_PG_OID_INT2 = 21,
+	ENT_PG_OID_INT4 = 23,
+	ENT_PG_OID_TEXT = 25,
+	ENT_PG_OID_JSON = 114,
+	ENT_PG_OID_FLOAT4 = 700,
+	ENT_PG_OID_FLOAT8 = 701,
+	ENT_PG_OID_BPCHAR = 1042,
+	ENT_PG_OID_VARCHAR = 1043,
+	ENT_PG_OID_DATE = 1082,
+	ENT_PG_OID_TIME = 1083,
+	ENT_PG_OID_TIMESTAMP = 1114,
+	ENT_PG_OID_TIMESTAMPTZ = 1184,
+	ENT_PG_OID_NUMERIC = 1700,
+	ENT_PG_OID_UUID = 2950,
+	ENT_PG_OID_JSONB = 3802
+};
+
 struct ent_pg_column {
 	const char *name; /* borrowed */
 	enum ent_pg_kind kind;

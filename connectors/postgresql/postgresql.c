@@ -66,8 +66,7 @@ const struct ent_connector *ent_connector_entry(void)
 							.schemes = "postgresql postgres",
 							.suffixes = "",
 							.dialect = "postgresql",
-							.capabilities =
-								ENT_CAP_SNAPSHOT | ENT_CAP_SQL | ENT_CAP_SPLIT | ENT_CAP_CHECKSUM,
+							.capabilities = ENT_CAP_SNAPSHOT | ENT_CAP_SQL | ENT_CAP_SPLIT | ENT_CAP_CHECKSUM,
 							.open = source_open,
 							.close = source_close,
 							.describe = source_describe,
