@@ -61,7 +61,7 @@ static enum ent_map_verdict choose_numeric(struct ent_pg_put *p, char why[200])
 	if (p->type.id == ENT_T_DECIMAL && (!p->precision || (p->precision == p->type.precision && p->scale == p->type.scale)))
 		return ENT_MAP_EXACT;
 	if (p->type.id == ENT_T_DECIMAL || ent_type_is_int(p->type) || p->type.id == ENT_T_UINT64)
-		return p->precision ? say(ENT_MAP_WIDENED, why, "a number that does not fit is refused by name") : ENT_MAP_WIDENED;
+		return say(ENT_MAP_WIDENED, why, p->precision ? "a number that does not fit is refused by name" : "any number of digits");
 	return say(ENT_MAP_REFUSED, why, "binary fractions are no decimal fractions: choose double precision");
 }
 
@@ -467,46 +467,52 @@ static void text_escaped(struct ent_buf *out, struct ent_bytes text)
 	}
 }
 
-/* The binary form is made too, into a scratch buffer: it holds the checks. */
-static int row_text(const struct ent_pg_put *puts, const struct ent_view *const *columns, size_t n, size_t row, uint64_t row_name,
+int ent_pg_value_text(const struct ent_pg_put *p, const struct ent_view *v, size_t row, uint64_t row_name, struct ent_buf *out, struct ent_err *err)
+{
+	ENT_CLEANUP(ent_buf_deinit) struct ent_buf scratch = ENT_BUF((size_t)128 << 20);
+	if (p->form != ENT_PG_AS_PARSED) /* the binary form holds the checks */
+		ENT_TRY(value_put(p, v, row, row_name, &scratch, err));
+	if (p->type.id == ENT_T_BOOL && p->form != ENT_PG_AS_BOOL && p->form != ENT_PG_AS_TEXT)
+		ent_buf_str(out, ent_view_int(v, row) ? "1" : "0");
+	else
+		ent_value_put(v, row, out);
+	return ent_buf_check(out, err);
+}
+
+static int row_text(const struct ent_pg_put *puts, const struct ent_view *const *columns, size_t n, const size_t *rows, size_t row, uint64_t row_name,
 		    struct ent_buf *out, struct ent_err *err)
 {
-	ENT_CLEANUP(ent_buf_deinit) struct ent_buf scratch = ENT_BUF((size_t)128 << 20), text = ENT_BUF((size_t)128 << 20);
+	ENT_CLEANUP(ent_buf_deinit) struct ent_buf text = ENT_BUF((size_t)128 << 20);
 	for (size_t i = 0; i < n; i++) {
+		size_t at = rows ? rows[i] : row;
 		ent_buf_str(out, i ? "\t" : "");
-		if (ent_view_null(columns[i], row)) {
+		if (ent_view_null(columns[i], at)) {
 			ent_buf_str(out, "\\N");
 			continue;
 		}
-		ent_buf_reset(&scratch);
 		ent_buf_reset(&text);
-		if (puts[i].form != ENT_PG_AS_PARSED)
-			ENT_TRY(value_put(&puts[i], columns[i], row, row_name, &scratch, err));
-		if (puts[i].type.id == ENT_T_BOOL && puts[i].form != ENT_PG_AS_BOOL && puts[i].form != ENT_PG_AS_TEXT)
-			ent_buf_str(&text, ent_view_int(columns[i], row) ? "1" : "0");
-		else
-			ent_value_put(columns[i], row, &text);
-		ENT_TRY(ent_buf_check(&text, err));
+		ENT_TRY(ent_pg_value_text(&puts[i], columns[i], at, row_name, &text, err));
 		text_escaped(out, ent_buf_bytes(&text));
 	}
 	ent_buf_u8(out, '\n');
 	return ent_buf_check(out, err);
 }
 
-int ent_pg_row_put(const struct ent_pg_put *puts, const struct ent_view *const *columns, size_t n, bool as_text, size_t row, uint64_t row_name,
-		   struct ent_buf *out, struct ent_err *err)
+int ent_pg_row_put(const struct ent_pg_put *puts, const struct ent_view *const *columns, size_t n, bool as_text, const size_t *rows, size_t row,
+		   uint64_t row_name, struct ent_buf *out, struct ent_err *err)
 {
 	if (as_text)
-		return row_text(puts, columns, n, row, row_name, out, err);
+		return row_text(puts, columns, n, rows, row, row_name, out, err);
 	uint16_t count = htobe16((uint16_t)n);
 	uint8_t *head = room(out, 2);
 	if (head)
 		memcpy(head, &count, 2);
 	for (size_t i = 0; i < n; i++) {
-		if (ent_view_null(columns[i], row))
+		size_t at = rows ? rows[i] : row;
+		if (ent_view_null(columns[i], at))
 			ent_buf_be32(out, UINT32_MAX);
 		else
-			ENT_TRY(value_put(&puts[i], columns[i], row, row_name, out, err));
+			ENT_TRY(value_put(&puts[i], columns[i], at, row_name, out, err));
 	}
 	return ent_buf_check(out, err);
 }

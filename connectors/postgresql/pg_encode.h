@@ -40,9 +40,11 @@ struct ent_pg_put {           /* one column on its way; the first part is the ca
 /* Chooses the form and the limits. Returns the verdict; why is filled when there is something to say. */
 enum ent_map_verdict ent_pg_put_choose(struct ent_pg_put *p, char why[200]);
 
-/* One row in COPY's binary (or text) format, appended to out; columns[i] goes to puts[i]. row_name counts from 1, for errors. A value that the
- * target cannot hold exactly is ENT_EDATA by row, column and text. */
-int ent_pg_row_put(const struct ent_pg_put *puts, const struct ent_view *const *columns, size_t n, bool as_text, size_t row, uint64_t row_name,
-		   struct ent_buf *out, struct ent_err *err);
+/* One row in COPY's binary (or text) format, appended to out; columns[i] goes to puts[i], from row rows[i] (rows NULL: all from row). row_name
+ * counts from 1, for errors. A value that the target cannot hold exactly is ENT_EDATA by row, column and text. */
+int ent_pg_row_put(const struct ent_pg_put *puts, const struct ent_view *const *columns, size_t n, bool as_text, const size_t *rows, size_t row,
+		   uint64_t row_name, struct ent_buf *out, struct ent_err *err);
+/* One value that is not NULL as the text the server reads, after the same checks. */
+int ent_pg_value_text(const struct ent_pg_put *p, const struct ent_view *v, size_t row, uint64_t row_name, struct ent_buf *out, struct ent_err *err);
 void ent_pg_copy_header_put(struct ent_buf *out);
 #endif

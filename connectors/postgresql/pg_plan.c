@@ -93,14 +93,14 @@ static int bounds_find(struct ent_source *s, const struct ent_pg_table *t, const
 	ENT_CLEANUP(ent_buf_deinit) struct ent_buf sql = ENT_BUF((size_t)1 << 20);
 	double percent = 100.0 * (double)SAMPLE_ROWS * (double)n / (shape->rows > 0 ? shape->rows : 1);
 	ent_buf_printf(&sql,
-		       "SELECT CAST(b AS text) FROM unnest((SELECT percentile_disc(ARRAY(SELECT i / %llu.0 FROM generate_series(1, %llu) AS i)) "
+		       "SELECT CAST(v.b AS text) FROM unnest((SELECT percentile_disc(ARRAY(SELECT i / %llu.0 FROM generate_series(1, %llu) AS i)) "
 		       "WITHIN GROUP (ORDER BY ",
 		       (unsigned long long)n, (unsigned long long)n - 1);
 	ent_pg_name(&sql, shape->key);
 	ent_buf_printf(&sql, ") FROM %s", ent_buf_text(&t->quoted));
 	if (percent < 50 && shape->blocks_known)
 		ent_buf_printf(&sql, " TABLESAMPLE SYSTEM (%.6f)", percent);
-	ent_buf_str(&sql, ")) AS b GROUP BY b ORDER BY b");
+	ent_buf_str(&sql, ")) AS v(b) GROUP BY v.b ORDER BY v.b");
 	ENT_TRY(ent_buf_check(&sql, err));
 	return ent_pg_run(s, ent_buf_text(&sql), NULL, 0, ret, "the table cannot be split", err);
 }

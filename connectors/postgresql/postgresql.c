@@ -2,7 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "pg.h"
+#include "pg_sink.h"
 
 #define EXPORT __attribute__((visibility("default")))
 
@@ -66,7 +66,9 @@ const struct ent_connector *ent_connector_entry(void)
 							.schemes = "postgresql postgres",
 							.suffixes = "",
 							.dialect = "postgresql",
-							.capabilities = ENT_CAP_SNAPSHOT | ENT_CAP_SQL | ENT_CAP_SPLIT | ENT_CAP_CHECKSUM,
+							.capabilities = ENT_CAP_SNAPSHOT | ENT_CAP_SQL | ENT_CAP_SPLIT | ENT_CAP_CHECKSUM |
+									ENT_CAP_WIRE | ENT_CAP_WRITE | ENT_CAP_TXN_SINK | ENT_CAP_UPSERT |
+									ENT_CAP_TWO_PHASE,
 							.open = source_open,
 							.close = source_close,
 							.describe = source_describe,
@@ -75,6 +77,21 @@ const struct ent_connector *ent_connector_entry(void)
 							.plan = ent_pg_plan,
 							.read = ent_pg_read,
 							.snapshot = ent_pg_snapshot,
-							.checksum = ent_pg_checksum };
+							.checksum = ent_pg_checksum,
+							.map = ent_pg_map,
+							.sink_open = ent_pg_sink_open,
+							.sink_table = ent_pg_sink_table,
+							.sink_rows = ent_pg_sink_rows,
+							.sink_changes = ent_pg_sink_changes,
+							.sink_truncate = ent_pg_sink_truncate,
+							.sink_commit = ent_pg_sink_commit,
+							.sink_rollback = ent_pg_sink_rollback,
+							.sink_last = ent_pg_sink_last,
+							.sink_finish = ent_pg_sink_finish,
+							.sink_close = ent_pg_sink_close,
+							.sink_prepare = ent_pg_sink_prepare,
+							.settle = ent_pg_settle,
+							.in_doubt = ent_pg_in_doubt,
+							.sink_alter = ent_pg_sink_alter };
 	return &connector;
 }

@@ -3,6 +3,7 @@
  * skipped by name. All tables are made by the sink itself from the suite's own batches, except the one whose changes are followed. */
 #ifndef ENT_TEST_CONFORMANCE_SUITE_COPY_H
 #define ENT_TEST_CONFORMANCE_SUITE_COPY_H
+#include "arrow/builder.h"
 #include "suite.h"
 
 /* The matrix: a key "id" (int64, its row) and one column per type, named as here. Row by row one label; a column to which a label means nothing
@@ -70,6 +71,10 @@ void suite_copy_run(const struct suite_copy *s);
 
 /* For a store's own tests. The matrix (rows of all labels but those that excepts refuse) as a schema and one batch; with_keys: "id" is the key. */
 int suite_copy_matrix(const struct suite_copy *s, struct ArrowSchema *ret_schema, struct ArrowArray *ret_rows, struct ent_err *e);
+/* Only the row of one excepted value, which stands in it; x NULL: the matrix. */
+int suite_copy_matrix_one(const struct suite_copy *s, const struct suite_copy_except *x, struct ArrowSchema *ret_schema, struct ArrowArray *ret_rows,
+			  struct ent_err *e);
+const char *suite_copy_want(const struct suite_copy *s, size_t column, enum suite_copy_label label); /* how it reads back; NULL = NULL */
 /* Reads object and appends "value|value|...\n" per row in the order of its first column as text. */
 int suite_copy_dump(const struct suite_copy *s, struct ent_source *src, const struct ent_read *what, struct ent_buf *out, struct ent_err *e);
 #endif

@@ -2,7 +2,7 @@
 #include <libpq-fe.h>
 #include <stdlib.h>
 
-#include "suite.h"
+#include "suite_copy.h"
 
 static const char *port, *ca;
 static struct ent_option password[1];
@@ -14,6 +14,12 @@ static const char *url(const char *rest)
 	char *out = all[n++ % 8];
 	snprintf(out, sizeof all[0], "postgresql://test:test@127.0.0.1:%s/test%s", port, rest);
 	return out;
+}
+
+static void notice_none(void *arg, const char *text)
+{
+	(void)arg;
+	(void)text;
 }
 
 static void run(PGconn *con, const char *sql)
@@ -205,6 +211,39 @@ static void test_cut(const struct ent_connector *c)
 	c->close(src);
 }
 
+/* --- copies --- */
+
+static void copy_drop(const char *object)
+{
+	char sql[300];
+	PGconn *con = PQconnectdb(url(""));
+	PQsetNoticeProcessor(con, notice_none, NULL);
+	snprintf(sql, sizeof sql, "DROP TABLE IF EXISTS %s", object);
+	run(con, sql);
+	PQfinish(con);
+}
+
+static void copy_cut(void)
+{
+	PGconn *con = PQconnectdb(url(""));
+	run(con, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'entente'");
+	PQfinish(con);
+}
+
+static void test_copy(const struct ent_connector *c)
+{
+	static const struct ent_option options[] = { { "access", "write" } };
+	const struct suite_copy copy = { .name = "PostgreSQL",
+					 .connector = c,
+					 .url = url(""),
+					 .options = options,
+					 .n_options = 1,
+					 .prefix = "public.",
+					 .drop = copy_drop,
+					 .cut = copy_cut };
+	suite_copy_run(&copy);
+}
+
 int main(int argc, char **argv)
 {
 	if (argc != 5)
@@ -236,6 +275,7 @@ int main(int argc, char **argv)
 		test_doors(c);
 		test_volume(c);
 		test_cut(c);
+		test_copy(c);
 	}
 	return tap_done();
 }

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# A throw-away PostgreSQL server for tests: own cluster, user test, password test, database test, TLS and plain on one loopback port.
+# A throw-away PostgreSQL server for tests: own cluster, user test, password test, database test, TLS and plain on one loopback port, logical replication
+# and prepared transactions on.
 #   postgres.sh start FOLDER PORT   prints "ready ..."; FOLDER/ca.crt signs its certificate for localhost and 127.0.0.1
 #   postgres.sh stop FOLDER
 # Started by root, the server runs as user postgres, who must be able to reach FOLDER.
@@ -37,6 +38,10 @@ create() { # FOLDER
 		fsync = off
 		shared_buffers = 32MB
 		max_connections = 30
+		wal_level = logical
+		max_replication_slots = 8
+		max_wal_senders = 8
+		max_prepared_transactions = 8
 		ssl = on
 		ssl_cert_file = '$f/server.crt'
 		ssl_key_file = '$f/server.key'
