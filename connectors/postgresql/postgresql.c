@@ -68,7 +68,7 @@ const struct ent_connector *ent_connector_entry(void)
 							.dialect = "postgresql",
 							.capabilities = ENT_CAP_SNAPSHOT | ENT_CAP_SQL | ENT_CAP_SPLIT | ENT_CAP_CHECKSUM |
 									ENT_CAP_WIRE | ENT_CAP_WRITE | ENT_CAP_TXN_SINK | ENT_CAP_UPSERT |
-									ENT_CAP_TWO_PHASE,
+									ENT_CAP_TWO_PHASE | ENT_CAP_PARALLEL,
 							.open = source_open,
 							.close = source_close,
 							.describe = source_describe,

@@ -501,7 +501,7 @@ static int name_take(void *arg, const char *name)
 {
 	struct names *n = (struct names *)arg;
 	strncat(n->text, name, sizeof n->text - strlen(n->text) - 2);
-	strcat(n->text, " ");
+	strncat(n->text, " ", 2);
 	return 0;
 }
 
