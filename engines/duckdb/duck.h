@@ -33,11 +33,13 @@ int ent_duck_fail(struct ent_err *err, duckdb_error_type type, const char *messa
  * line and the column are kept. */
 int ent_duck_rows_fail(struct ent_err *err, duckdb_error_type type, const char *message);
 
-/* The joint type of a DuckDB type by its SQL name ("DECIMAL(12,2)", "HUGEINT", "INTEGER[]"): false and a reason when it has none.
+enum ent_duck_use { ENT_DUCK_NONE, ENT_DUCK_COPIED, ENT_DUCK_JOINT };
+
+/* What a DuckDB type is read as, by its SQL name ("DECIMAL(12,2)", "HUGEINT", "INTEGER[]"), and a reason unless joint queries may use it.
  * ret_cast: what to CAST to first, or NULL. */
-bool ent_duck_type_by_name(const char *name, struct ent_type *ret, const char **ret_cast, char reason[200]);
+enum ent_duck_use ent_duck_type_by_name(const char *name, struct ent_type *ret, const char **ret_cast, char reason[200]);
 /* The joint type of a result column and the Arrow format DuckDB gives it; false when it has none. HUGEINT is decimal(38,0). */
 bool ent_duck_type_of_result(duckdb_logical_type type, struct ent_type *ret, const char **ret_format);
-/* SQL name of a joint type. */
+/* SQL name of a type. */
 void ent_duck_type_sql(struct ent_type t, char out[ENT_TYPE_TEXT_MAX]);
 #endif

@@ -20,6 +20,7 @@ struct view { /* one described object */
 	struct view *next;
 	char *object, *relation; /* relation: quoted */
 	struct ArrowSchema schema;
+	bool joint; /* has columns for joint queries, and so the relation */
 };
 
 struct ent_source {
@@ -304,10 +305,11 @@ static int columns_take(void *arg, const struct ent_batch *b, struct ent_err *er
 		if (!f->name || !f->native)
 			return ent_nomem(err);
 		const struct ent_duck_override *asked = ent_duck_override_find(c->overrides, f->name);
-		bool known = ent_duck_type_by_name(f->native, &f->type, &c->casts[c->n - 1], reason);
-		if (known && asked)
+		enum ent_duck_use use = ent_duck_type_by_name(f->native, &f->type, &c->casts[c->n - 1], reason);
+		if (use == ENT_DUCK_JOINT && asked)
 			f->type = asked->type;
-		if (known)
+		f->copied = use == ENT_DUCK_COPIED;
+		if (use == ENT_DUCK_JOINT)
 			c->n_supported++;
 		else if (!(f->unsupported = ent_strdup(reason)))
 			return ent_nomem(err);
@@ -376,6 +378,25 @@ static int keys_read(struct ent_source *s, const char *object, struct ent_buf *o
 	return ent_duck_text(&s->duck, ent_buf_text(&sql), "the keys cannot be read", out, err);
 }
 
+/* One column as it is read: asked for, cast, or as it is, under its own name. Infinite dates are refused: DuckDB hands them out as numbers. */
+static void column_put(struct ent_source *s, const struct ent_field *f, const char *cast, bool copying, struct ent_buf *sql)
+{
+	if (ent_duck_override_cast(&s->overrides, f->name, sql))
+		return;
+	bool guard = copying && ent_type_is_time(f->type);
+	if (guard) {
+		ent_buf_str(sql, "CASE WHEN isinf(");
+		ent_duck_name(sql, f->name);
+		ent_buf_str(sql, ") THEN error('an infinite date cannot be copied from DuckDB') ELSE ");
+	}
+	ent_buf_str(sql, cast ? "CAST(" : "");
+	ent_duck_name(sql, f->name);
+	if (cast)
+		ent_buf_printf(sql, " AS %s)", cast);
+	ent_buf_str(sql, guard ? " END AS " : " AS ");
+	ent_duck_name(sql, f->name);
+}
+
 static int view_create(struct ent_source *s, const struct view *v, const struct columns *c, struct ent_err *err)
 {
 	ENT_CLEANUP(ent_buf_deinit) struct ent_buf sql = ENT_BUF(SQL_BYTES_MAX);
@@ -386,14 +407,7 @@ static int view_create(struct ent_source *s, const struct view *v, const struct 
 			continue;
 		ent_buf_str(&sql, first ? "" : ", ");
 		first = false;
-		if (ent_duck_override_cast(&s->overrides, c->fields[i].name, &sql))
-			continue;
-		ent_buf_str(&sql, c->casts[i] ? "CAST(" : "");
-		ent_duck_name(&sql, c->fields[i].name);
-		if (c->casts[i]) {
-			ent_buf_printf(&sql, " AS %s) AS ", c->casts[i]);
-			ent_duck_name(&sql, c->fields[i].name);
-		}
+		column_put(s, &c->fields[i], c->casts[i], false, &sql);
 	}
 	ent_buf_str(&sql, " FROM ");
 	from_put(s, v->object, &sql);
@@ -411,11 +425,10 @@ static int view_fill(struct ent_source *s, struct view *v, struct ent_err *err)
 		return ENT_ENOTFOUND;
 	}
 	ENT_TRY(code);
-	if (!c.n_supported)
-		return ent_fail(err, ENT_EUNSUPPORTED, "no column has a type that joint queries know");
 	ENT_TRY(keys_read(s, v->object, &keys, err));
 	ENT_TRY(ent_schema_new(c.fields, c.n, ent_buf_text(&keys), &v->schema, err));
-	return view_create(s, v, &c, err);
+	v->joint = c.n_supported > 0;
+	return v->joint ? view_create(s, v, &c, err) : 0;
 }
 
 static void view_freep(struct view **v)
@@ -474,11 +487,13 @@ static int source_describe(struct ent_source *s, const char *object, struct Arro
 			   struct ent_err *err)
 {
 	struct view *v;
-	ENT_CLEANUP(ent_buf_deinit) struct ent_buf sql = ENT_BUF(2000), count = ENT_BUF(64);
+	ENT_CLEANUP(ent_buf_deinit) struct ent_buf sql = ENT_BUF(SQL_BYTES_MAX), count = ENT_BUF(64);
 	struct ent_object o = { .size = sizeof o, .rows = -1 };
 	uint64_t rows;
 	ENT_TRY(view_of(s, object, &v, err));
-	ent_buf_printf(&sql, "SELECT CAST(count(*) AS VARCHAR) FROM %s", v->relation);
+	ent_buf_str(&sql, "SELECT CAST(count(*) AS VARCHAR) FROM ");
+	from_put(s, object, &sql);
+	ENT_TRY(ent_buf_check(&sql, err));
 	ENT_TRY(ent_duck_text(&s->duck, ent_buf_text(&sql), "the rows cannot be counted", &count, err));
 	if (ent_parse_u64(ent_buf_text(&count), count.len, INT64_MAX, &rows))
 		o.rows = (int64_t)rows;
@@ -516,6 +531,159 @@ static int source_scan(struct ent_source *s, const char *object, const char *con
 	return ent_duck_stream(&s->duck, ent_buf_text(&sql), NULL, 0, ret, err);
 }
 
+/* --- copying --- */
+
+/* The fields of a copy, in the order asked; natives stay with columns. */
+static int fields_choose(const struct columns *c, const struct ent_read *what, const struct ent_field **ret, const char **casts, size_t *ret_n,
+			 struct ent_err *err)
+{
+	size_t n = 0, all = what->columns ? what->n_columns : c->n;
+	for (size_t i = 0; i < all; i++) {
+		size_t at = i;
+		for (at = what->columns ? 0 : i; what->columns && at < c->n && strcmp(c->fields[at].name, what->columns[i]) != 0;)
+			at++;
+		if (at == c->n)
+			return ent_fail(err, ENT_ENOTFOUND, "there is no column %.200s", what->columns[i]);
+		const struct ent_field *f = &c->fields[at];
+		if (f->unsupported && !f->copied && what->columns)
+			return ent_fail(err, ENT_EUNSUPPORTED, "column %.200s cannot be copied: %s", f->name, f->unsupported);
+		if (f->unsupported && !f->copied)
+			continue;
+		casts[n] = c->casts[at];
+		ret[n++] = f;
+	}
+	*ret_n = n;
+	return n ? 0 : ent_fail(err, ENT_EUNSUPPORTED, "no column has a type that can be copied");
+}
+
+static const char *row_number(const struct ent_source *s)
+{
+	return s->file == ENT_DUCK_DATABASE ? "rowid" : s->file == ENT_DUCK_PARQUET ? "file_row_number" : NULL;
+}
+
+static int conditions_put(struct ent_source *s, const struct ent_read *what, struct ent_buf *sql, struct ent_err *err)
+{
+	unsigned long long from, to;
+	char end;
+	bool split = what->split && what->split[0];
+	if (split && (!row_number(s) || sscanf(what->split, "rows %llu %llu%c", &from, &to, &end) != 2))
+		return ent_fail(err, ENT_EUSAGE, "%.60s is no split of this source", what->split);
+	if (split)
+		ent_buf_printf(sql, " WHERE %s >= %llu AND %s <= %llu", row_number(s), from, row_number(s), to);
+	if (what->where)
+		ent_buf_printf(sql, "%s (%s\n)", split ? " AND" : " WHERE", what->where);
+	return ent_buf_check(sql, err);
+}
+
+/* FROM a Parquet file with its row numbers, else as for the view. */
+static void from_numbered(struct ent_source *s, const char *object, bool split, struct ent_buf *sql)
+{
+	if (s->file != ENT_DUCK_PARQUET || !split) {
+		from_put(s, object, sql);
+		return;
+	}
+	ent_buf_put(sql, s->reader.data, s->reader.len - 1);
+	ent_buf_str(sql, ", file_row_number = true)");
+}
+
+struct renamed { /* a stream of DuckDB with our schema: native types, keys, NULL flags */
+	struct ArrowArrayStream rows;
+};
+
+static int renamed_next(void *self, struct ArrowArray *ret, struct ent_err *err)
+{
+	return ent_stream_next(&((struct renamed *)self)->rows, ret, err);
+}
+
+static void renamed_free(void *self)
+{
+	ent_stream_release(&((struct renamed *)self)->rows);
+	free(self);
+}
+
+static const struct ent_stream_ops renamed_ops = { renamed_next, renamed_free };
+
+/* DuckDB's result formats under the names and natures of the columns. */
+static int schema_join(const struct ArrowSchema *rows, const struct ent_field *const *fields, size_t n, const char *keys, struct ArrowSchema *ret,
+		       struct ent_err *err)
+{
+	struct ent_field *all = (struct ent_field *)calloc(n + 1, sizeof *all);
+	if (!all)
+		return ent_nomem(err);
+	for (size_t i = 0; i < n; i++) {
+		struct ent_field_info f;
+		ent_schema_field(rows, i, &f);
+		all[i] = (struct ent_field){ .name = fields[i]->name,
+					     .type = f.type,
+					     .nullable = fields[i]->nullable,
+					     .native = fields[i]->native,
+					     .format = rows->children[i]->format };
+	}
+	int code = ent_schema_new(all, n, keys, ret, err);
+	free(all);
+	return code;
+}
+
+static int read_start(struct ent_source *s, const struct ent_read *what, const struct columns *c, const char *keys, struct ArrowArrayStream *ret,
+		      struct ent_err *err)
+{
+	const struct ent_field **fields = (const struct ent_field **)calloc(2 * ENT_COLUMNS_MAX, sizeof *fields);
+	const char **casts = (const char **)(void *)(fields + ENT_COLUMNS_MAX);
+	ENT_CLEANUP(ent_buf_deinit) struct ent_buf sql = ENT_BUF(SQL_BYTES_MAX);
+	ENT_SCHEMA_AUTO from = { 0 }, schema = { 0 };
+	struct renamed *given = (struct renamed *)calloc(1, sizeof *given);
+	size_t n = 0;
+	int code = fields && given ? fields_choose(c, what, fields, casts, &n, err) : ent_nomem(err);
+	for (size_t i = 0; i < n; i++) {
+		ent_buf_str(&sql, i ? ", " : "SELECT ");
+		column_put(s, fields[i], casts[i], true, &sql);
+	}
+	ent_buf_str(&sql, " FROM ");
+	from_numbered(s, what->object, what->split && what->split[0], &sql);
+	code = code ? code : conditions_put(s, what, &sql, err);
+	code = code ? code : ent_duck_stream(&s->duck, ent_buf_text(&sql), NULL, 0, &given->rows, err);
+	code = code ? code : ent_stream_schema(&given->rows, &from, err);
+	code = code ? code : schema_join(&from, fields, n, what->columns ? NULL : keys, &schema, err);
+	free(fields);
+	if (code && given)
+		renamed_free(given);
+	return code ? code : ent_stream_new(&schema, &renamed_ops, given, ret, err);
+}
+
+static int source_read(struct ent_source *s, const struct ent_read *what, struct ArrowArrayStream *ret, struct ent_err *err)
+{
+	ENT_CLEANUP(columns_deinit) struct columns c = { .overrides = &s->overrides };
+	ENT_CLEANUP(ent_buf_deinit) struct ent_buf keys = ENT_BUF(16384);
+	ENT_TRY(object_check(s, what->object, err));
+	if (what->flags & ENT_READ_WIRE)
+		return ent_fail(err, ENT_EUNSUPPORTED, "DuckDB has no wire images of rows");
+	ENT_TRY(columns_read(s, what->object, &c, err));
+	ENT_TRY(keys_read(s, what->object, &keys, err));
+	return read_start(s, what, &c, ent_buf_text(&keys), ret, err);
+}
+
+static int source_plan(struct ent_source *s, const char *object, uint64_t rows, int (*take)(void *arg, const char *split, int64_t rows), void *arg,
+		       struct ent_err *err)
+{
+	ENT_CLEANUP(ent_buf_deinit) struct ent_buf sql = ENT_BUF(SQL_BYTES_MAX), text = ENT_BUF(64);
+	uint64_t last = 0;
+	if (!row_number(s) || !rows)
+		return take(arg, "", -1);
+	ent_buf_printf(&sql, "SELECT CAST(max(%s) AS VARCHAR) FROM ", row_number(s));
+	from_numbered(s, object, true, &sql);
+	ENT_TRY(ent_buf_check(&sql, err));
+	ENT_TRY(ent_duck_text(&s->duck, ent_buf_text(&sql), "the rows cannot be counted", &text, err));
+	if (!text.len || !ent_parse_u64(ent_buf_text(&text), text.len, INT64_MAX, &last) || last < rows)
+		return take(arg, "", -1);
+	for (uint64_t from = 0; from <= last; from += rows) {
+		char split[80];
+		snprintf(split, sizeof split, "rows %llu %llu", (unsigned long long)from,
+			 (unsigned long long)(last - from < rows ? INT64_MAX : from + rows - 1));
+		ENT_TRY(take(arg, split, (int64_t)(last - from < rows ? last - from + 1 : rows)));
+	}
+	return 0;
+}
+
 static int source_query(struct ent_source *s, const char *object, const char *sql, const struct ent_param *params, size_t n_params,
 			struct ArrowArrayStream *ret, struct ent_err *err)
 {
@@ -533,11 +701,13 @@ const struct ent_connector *ent_connector_entry(void)
 							.schemes = "file duckdb",
 							.suffixes = "csv tsv parquet json ndjson jsonl",
 							.dialect = "duckdb",
-							.capabilities = ENT_CAP_SNAPSHOT | ENT_CAP_SQL,
+							.capabilities = ENT_CAP_SNAPSHOT | ENT_CAP_SPLIT | ENT_CAP_SQL,
 							.open = source_open,
 							.close = source_close,
 							.describe = source_describe,
 							.scan = source_scan,
-							.query = source_query };
+							.query = source_query,
+							.plan = source_plan,
+							.read = source_read };
 	return &connector;
 }

@@ -30,20 +30,60 @@ static const struct {
 	{ "UUID", DUCKDB_TYPE_UUID, ENT_T_TEXT, "u", "VARCHAR" },
 };
 
-static bool decimal_by_name(const char *name, struct ent_type *ret, char reason[200])
+/* Types that only copies read. */
+static const struct {
+	const char *name;
+	struct ent_type type;
+	duckdb_type id;
+	const char *cast;
+} copied[] = { { "UBIGINT", { .id = ENT_T_UINT64 }, DUCKDB_TYPE_UBIGINT, NULL },
+	       { "TIME", { .id = ENT_T_TIME }, DUCKDB_TYPE_TIME, NULL },
+	       { "BLOB", { .id = ENT_T_BINARY }, DUCKDB_TYPE_BLOB, NULL },
+	       { "HUGEINT", { ENT_T_DECIMAL, 38, 0 }, DUCKDB_TYPE_HUGEINT, "DECIMAL(38,0)" },
+	       { "TIMESTAMP_NS", { .id = ENT_T_TEXT }, DUCKDB_TYPE_TIMESTAMP_NS, "VARCHAR" },
+	       { "UHUGEINT", { .id = ENT_T_TEXT }, DUCKDB_TYPE_UHUGEINT, "VARCHAR" },
+	       { "INTERVAL", { .id = ENT_T_TEXT }, DUCKDB_TYPE_INTERVAL, "VARCHAR" },
+	       { "TIME WITH TIME ZONE", { .id = ENT_T_TEXT }, DUCKDB_TYPE_TIME_TZ, "VARCHAR" },
+	       { "BIT", { .id = ENT_T_TEXT }, DUCKDB_TYPE_BIT, "VARCHAR" } };
+
+static enum ent_duck_use decimal_by_name(const char *name, struct ent_type *ret, char reason[200])
 {
 	char lower[40];
 	snprintf(lower, sizeof lower, "decimal%.30s", name + 7);
 	if (!ent_type_by_name(lower, ret)) {
 		snprintf(reason, 200, "%.60s has no joint type", name);
-		return false;
+		return ENT_DUCK_NONE;
 	}
 	if (ret->precision > 18)
 		snprintf(reason, 200, "%.60s has more than 18 digits", name);
-	return ret->precision <= 18;
+	return ret->precision <= 18 ? ENT_DUCK_JOINT : ENT_DUCK_COPIED;
 }
 
-bool ent_duck_type_by_name(const char *name, struct ent_type *ret, const char **ret_cast, char reason[200])
+/* Lists, structs and maps are copied as DuckDB writes them. */
+static bool nested(const char *name)
+{
+	size_t n = strlen(name);
+	return (n && name[n - 1] == ']') || !strncmp(name, "STRUCT(", 7) || !strncmp(name, "MAP(", 4);
+}
+
+static enum ent_duck_use copied_by_name(const char *name, struct ent_type *ret, const char **ret_cast, char reason[200])
+{
+	snprintf(reason, 200, "%.60s has no joint type", name);
+	for (size_t i = 0; i < ENT_COUNT(copied); i++) {
+		if (!strcmp(copied[i].name, name)) {
+			*ret = copied[i].type;
+			*ret_cast = copied[i].cast;
+			return ENT_DUCK_COPIED;
+		}
+	}
+	if (!nested(name))
+		return ENT_DUCK_NONE;
+	*ret = (struct ent_type){ .id = ENT_T_TEXT };
+	*ret_cast = "VARCHAR";
+	return ENT_DUCK_COPIED;
+}
+
+enum ent_duck_use ent_duck_type_by_name(const char *name, struct ent_type *ret, const char **ret_cast, char reason[200])
 {
 	*ret_cast = NULL;
 	if (!strncmp(name, "DECIMAL(", 8) && name[strlen(name) - 1] == ')')
@@ -52,16 +92,15 @@ bool ent_duck_type_by_name(const char *name, struct ent_type *ret, const char **
 		if (!strcmp(types[i].name, name)) {
 			*ret = (struct ent_type){ .id = types[i].type };
 			*ret_cast = types[i].cast;
-			return true;
+			return ENT_DUCK_JOINT;
 		}
 	}
 	if (!strncmp(name, "ENUM(", 5) && name[strlen(name) - 1] == ')') {
 		*ret = (struct ent_type){ .id = ENT_T_TEXT };
 		*ret_cast = "VARCHAR";
-		return true;
+		return ENT_DUCK_JOINT;
 	}
-	snprintf(reason, 200, "%.60s has no joint type", name);
-	return false;
+	return copied_by_name(name, ret, ret_cast, reason);
 }
 
 bool ent_duck_type_of_result(duckdb_logical_type type, struct ent_type *ret, const char **ret_format)
@@ -80,6 +119,12 @@ bool ent_duck_type_of_result(duckdb_logical_type type, struct ent_type *ret, con
 			return true;
 		}
 	}
+	for (size_t i = 0; i < ENT_COUNT(copied); i++) {
+		if (copied[i].id == id && !copied[i].cast) {
+			*ret = copied[i].type;
+			return true;
+		}
+	}
 	return false;
 }
 
@@ -92,4 +137,7 @@ void ent_duck_type_sql(struct ent_type t, char out[ENT_TYPE_TEXT_MAX])
 	for (size_t i = 0; i < ENT_COUNT(types); i++)
 		if (types[i].type == t.id && !types[i].cast)
 			snprintf(out, ENT_TYPE_TEXT_MAX, "%s", types[i].name);
+	for (size_t i = 0; i < ENT_COUNT(copied); i++)
+		if (copied[i].type.id == t.id && !copied[i].cast)
+			snprintf(out, ENT_TYPE_TEXT_MAX, "%s", copied[i].name);
 }
