@@ -11,6 +11,7 @@
 #include "duck.h"
 #include "duck_options.h"
 #include "duck_override.h"
+#include "duck_sink.h"
 
 #define EXPORT __attribute__((visibility("default")))
 #define SQL_BYTES_MAX ((size_t)4 << 20)
@@ -30,6 +31,7 @@ struct ent_source {
 	struct ent_buf reader;               /* what stands behind FROM for a file */
 	struct ent_duck_overrides overrides; /* CSV only */
 	struct view *views;
+	struct ent_duck_place place; /* opened for writing: nothing else is set */
 };
 
 static const struct {
@@ -55,6 +57,7 @@ static void source_close(struct ent_source *s)
 		s->views = v->next;
 		view_free(v);
 	}
+	ent_duck_place_close(&s->place);
 	ent_duck_close(&s->duck);
 	ent_buf_deinit(&s->reader);
 	free(s->path);
@@ -243,6 +246,9 @@ static int source_start(struct ent_source *s, const char *url, const struct ent_
 	const char *path = database ? url + 7 : !strncmp(url, "file:", 5) ? url + 5 : url;
 	ent_buf_init(&s->reader, SQL_BYTES_MAX);
 	ENT_TRY(kind_find(path, database, &s->file, err));
+	for (size_t i = 0; i < n_options; i++)
+		if (!strcmp(options[i].key, "access") && !strcmp(options[i].value, "write"))
+			return ent_duck_place_open(&s->duck.host, path, s->file, options, n_options, &s->place, err);
 	ENT_TRY(path_resolve(path, &s->path, err));
 	ENT_TRY(ent_duck_open(&s->duck.host, &s->duck, err));
 	if (database)
@@ -692,6 +698,22 @@ static int source_query(struct ent_source *s, const char *object, const char *sq
 	return ent_duck_stream(&s->duck, sql, params, n_params, ret, err);
 }
 
+/* --- writing: see duck_sink.h --- */
+
+static int source_map(struct ent_source *s, const struct ent_target *target, struct ent_map_line *lines, int *ret_exists, struct ent_err *err)
+{
+	if (!s->place.path)
+		return ent_fail(err, ENT_EINTERNAL, "the source was opened for reading only");
+	return ent_duck_map(&s->place, target, lines, ret_exists, err);
+}
+
+static int source_sink(struct ent_source *s, const char *job, uint64_t *epoch, struct ent_sink **ret, struct ent_err *err)
+{
+	if (!s->place.path)
+		return ent_fail(err, ENT_EINTERNAL, "the source was opened for reading only");
+	return ent_duck_sink_open(&s->place, job, epoch, ret, err);
+}
+
 EXPORT const struct ent_connector *ent_connector_entry(void);
 const struct ent_connector *ent_connector_entry(void)
 {
@@ -701,13 +723,24 @@ const struct ent_connector *ent_connector_entry(void)
 							.schemes = "file duckdb",
 							.suffixes = "csv tsv parquet json ndjson jsonl",
 							.dialect = "duckdb",
-							.capabilities = ENT_CAP_SNAPSHOT | ENT_CAP_SPLIT | ENT_CAP_SQL,
+							.capabilities =
+								ENT_CAP_SNAPSHOT | ENT_CAP_SPLIT | ENT_CAP_SQL | ENT_CAP_WRITE | ENT_CAP_TXN_SINK,
 							.open = source_open,
 							.close = source_close,
 							.describe = source_describe,
 							.scan = source_scan,
 							.query = source_query,
 							.plan = source_plan,
-							.read = source_read };
+							.read = source_read,
+							.map = source_map,
+							.sink_open = source_sink,
+							.sink_table = ent_duck_sink_table,
+							.sink_rows = ent_duck_sink_rows,
+							.sink_truncate = ent_duck_sink_truncate,
+							.sink_commit = ent_duck_sink_commit,
+							.sink_rollback = ent_duck_sink_rollback,
+							.sink_last = ent_duck_sink_last,
+							.sink_finish = ent_duck_sink_finish,
+							.sink_close = ent_duck_sink_close };
 	return &connector;
 }

@@ -174,6 +174,13 @@ int ent_fit_value(const struct ent_view *v, size_t row, struct ent_type to, stru
 	*ret = (struct ent_fitted){ .null = ent_view_null(v, row) };
 	if (ret->null)
 		return 0;
+	if (ent_type_eq(v->type, to) && !ent_type_is_bytes(to)) {
+		if (ent_type_is_float(to))
+			ret->real = ent_view_real(v, row);
+		else
+			ret->number = ent_view_wide(v, row);
+		return 0;
+	}
 	if (ent_type_is_bytes(v->type) && ent_type_is_bytes(to) && !(v->type.id == ENT_T_BINARY && to.id == ENT_T_TEXT))
 		return ret->text = ent_view_text(v, row), 0;
 	if (to.id == ENT_T_TEXT)
