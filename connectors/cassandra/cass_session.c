@@ -1,0 +1,394 @@
+/* One connection with many requests in flight. Every request may be sent again (reads, prepared statements, rows with their own write time,
+ * conditions that name the run): a lost connection is opened anew and what had no answer goes out once more. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "cass.h"
+
+#define POLL_MS 100
+#define KEEP_BYTES ((size_t)256 << 10) /* larger buffers are not kept for the next request */
+#define TRIES_MAX 8
+#define DOORS_MAX 6 /* times a lost connection is opened again in a row */
+
+bool ent_cass_cancelled(const struct ent_source *s) { return s->host.cancelled && s->host.cancelled(s->host.self); }
+
+static uint64_t patience_ms(const struct ent_source *s) { return s->host.timeout_ms ? s->host.timeout_ms : 30000; }
+
+void ent_cass_name(struct ent_buf *out, const char *name)
+{
+	ent_buf_u8(out, '"');
+	for (; *name; name++) {
+		if (*name == '"')
+			ent_buf_u8(out, '"');
+		ent_buf_u8(out, (uint8_t)*name);
+	}
+	ent_buf_u8(out, '"');
+}
+
+/* --- errors --- */
+
+static int kind_of(const struct ent_cql_event *e)
+{
+	static const char lacking[] = "does not exist";
+	switch (e->error) {
+	case ENT_CQL_E_CREDENTIALS:
+	case ENT_CQL_E_UNAUTHORIZED:
+		return ENT_EDENIED;
+	case ENT_CQL_E_UNAVAILABLE:
+	case ENT_CQL_E_OVERLOADED:
+	case ENT_CQL_E_BOOTSTRAPPING:
+	case ENT_CQL_E_TRUNCATE:
+	case ENT_CQL_E_WRITE_TIMEOUT:
+	case ENT_CQL_E_READ_TIMEOUT:
+		return ENT_EAGAIN;
+	case ENT_CQL_E_SYNTAX:
+		return ENT_ESQL;
+	case ENT_CQL_E_FUNCTION:
+		return ENT_EDATA;
+	case ENT_CQL_E_EXISTS:
+	case ENT_CQL_E_CONFIG:
+		return ENT_EUSAGE;
+	case ENT_CQL_E_INVALID:
+		return memmem(e->text.data, e->text.len, lacking, sizeof lacking - 1) ? ENT_ENOTFOUND : ENT_ESQL;
+	}
+	return ENT_EIO;
+}
+
+static int refused(const struct ent_cql_event *e, const char *what, struct ent_err *err)
+{
+	int code = kind_of(e);
+	ent_fail(err, code, "%s", what);
+	ent_why(err, "%s (0x%04x): %.*s", ent_cql_error_name(e->error), e->error, (int)(e->text.len < 400 ? e->text.len : 400),
+		(const char *)e->text.data);
+	if (err)
+		err->vendor = (int)e->error;
+	if (e->error == ENT_CQL_E_CREDENTIALS)
+		ent_next(err, "give the user in the address and --password-file FILE");
+	return code;
+}
+
+/* Whether the same request may succeed in a moment. */
+static bool passing(uint32_t error)
+{
+	return error == ENT_CQL_E_OVERLOADED || error == ENT_CQL_E_BOOTSTRAPPING || error == ENT_CQL_E_WRITE_TIMEOUT ||
+	       error == ENT_CQL_E_READ_TIMEOUT || error == ENT_CQL_E_UNAVAILABLE;
+}
+
+/* --- bytes in and out --- */
+
+static void dispatch(struct ent_source *s, const struct ent_cql_frame *f)
+{
+	if (f->stream < 0 || f->stream >= ENT_CASS_CALLS)
+		return;
+	struct ent_cass_call *c = &s->calls[f->stream];
+	if (c->state == ENT_CASS_ORPHAN)
+		c->state = ENT_CASS_FREE;
+	if (c->state != ENT_CASS_SENT)
+		return;
+	ent_buf_reset(&c->reply);
+	ent_buf_put(&c->reply, f->body.data, f->body.len);
+	c->answer = *f;
+	c->answer.body = ent_buf_bytes(&c->reply);
+	c->state = ENT_CASS_ANSWERED;
+}
+
+static int write_some(struct ent_source *s, bool *progress, struct ent_err *err)
+{
+	while (s->out_at < s->out.len) {
+		size_t n = 0;
+		int code = ent_cass_link_write(s->link, s->out.data + s->out_at, s->out.len - s->out_at, &n, err);
+		if (code == ENT_EAGAIN)
+			return 0;
+		ENT_TRY(code);
+		s->out_at += n;
+		*progress = true;
+	}
+	ent_buf_reset(&s->out);
+	s->out_at = 0;
+	return 0;
+}
+
+static int read_some(struct ent_source *s, bool *progress, struct ent_err *err)
+{
+	struct ent_cql_frame f;
+	size_t n = 0;
+	int code = ent_cass_link_read(s->link, s->inbox, sizeof s->inbox, &n, err);
+	if (code == ENT_EAGAIN)
+		return 0;
+	ENT_TRY(code);
+	*progress = true;
+	s->heard_ms = ent_cass_now_ms();
+	ENT_TRY(ent_cql_parser_put(&s->parser, ent_bytes(s->inbox, n), err));
+	while (!(code = ent_cql_parser_next(&s->parser, &f, err)))
+		dispatch(s, &f);
+	return code == ENT_EAGAIN ? 0 : code;
+}
+
+/* Moves what can be moved; waits a moment when nothing can. */
+static int pump(struct ent_source *s, struct ent_err *err)
+{
+	bool progress = false;
+	ENT_TRY(write_some(s, &progress, err));
+	ENT_TRY(read_some(s, &progress, err));
+	if (!progress)
+		ent_cass_link_poll(s->link, s->out.len > s->out_at, POLL_MS);
+	return 0;
+}
+
+/* --- calls --- */
+
+static int wait_answer(struct ent_source *s, struct ent_cass_call *c, struct ent_err *err)
+{
+	s->heard_ms = ent_cass_now_ms();
+	while (c->state == ENT_CASS_SENT) {
+		if (ent_cass_cancelled(s))
+			return ent_fail(err, ENT_ECANCELLED, "waiting for Cassandra was cancelled");
+		if (ent_cass_now_ms() - s->heard_ms > patience_ms(s) + 5000) { /* the server's own time-outs come first when they can */
+			ent_cass_disconnect(s);
+			ent_fail(err, ENT_EAGAIN, "Cassandra does not answer");
+			return ent_why(err, "nothing came for %llu ms", (unsigned long long)patience_ms(s) + 5000), ENT_EAGAIN;
+		}
+		ENT_TRY(pump(s, err));
+	}
+	return 0;
+}
+
+int ent_cass_begin(struct ent_source *s, struct ent_cass_call **ret, struct ent_err *err)
+{
+	for (int16_t i = 0; i < ENT_CASS_CALLS; i++) {
+		struct ent_cass_call *c = &s->calls[i];
+		if (c->state != ENT_CASS_FREE)
+			continue;
+		c->stream = i;
+		c->state = ENT_CASS_OPEN;
+		c->prepared = NULL;
+		c->tries = 0;
+		c->frame.max = c->reply.max = (size_t)ENT_CQL_BODY_MAX + 1024;
+		ent_buf_reset(&c->frame);
+		*ret = c;
+		return 0;
+	}
+	return ent_fail(err, ENT_EAGAIN, "too many requests to Cassandra are in flight");
+}
+
+int ent_cass_send(struct ent_source *s, struct ent_cass_call *c, struct ent_err *err)
+{
+	ENT_TRY(ent_buf_check(&c->frame, err));
+	ent_buf_put(&s->out, c->frame.data, c->frame.len);
+	ENT_TRY(ent_buf_check(&s->out, err));
+	c->state = ENT_CASS_SENT;
+	return 0;
+}
+
+void ent_cass_end(struct ent_cass_call *c)
+{
+	if (!c)
+		return;
+	c->state = c->state == ENT_CASS_SENT ? ENT_CASS_ORPHAN : ENT_CASS_FREE;
+	if (c->frame.cap > KEEP_BYTES)
+		ent_buf_deinit(&c->frame);
+	if (c->reply.cap > KEEP_BYTES && c->state == ENT_CASS_FREE)
+		ent_buf_deinit(&c->reply);
+}
+static void call_endp(struct ent_cass_call **c) { ent_cass_end(*c); }
+
+/* --- opening the door --- */
+
+/* One request of the handshake and its answer. */
+static int greet(struct ent_source *s, struct ent_cass_call *c, struct ent_cql_event *ret, struct ent_err *err)
+{
+	ENT_TRY(ent_cass_send(s, c, err));
+	ENT_TRY(wait_answer(s, c, err));
+	ENT_TRY(ent_cql_event(&c->answer, ret, err));
+	return ret->kind == ENT_CQL_IS_ERROR ? refused(ret, "Cassandra refuses the connection", err) : 0;
+}
+
+static int handshake(struct ent_source *s, struct ent_err *err)
+{
+	ENT_CLEANUP(call_endp) struct ent_cass_call *start = NULL, *auth = NULL;
+	struct ent_cql_event e;
+	ENT_TRY(ent_cass_begin(s, &start, err));
+	ent_cql_startup(&start->frame, start->stream);
+	ENT_TRY(greet(s, start, &e, err));
+	if (e.kind == ENT_CQL_IS_READY)
+		return 0;
+	if (e.kind != ENT_CQL_IS_AUTHENTICATE)
+		return ent_fail(err, ENT_EPEER, "Cassandra answered STARTUP with something else");
+	static const char class[] = "org.apache.cassandra.auth.PasswordAuthenticator";
+	if (!ent_bytes_eq(e.text, ent_bytes_str(class))) { /* a password goes to no method that might show it to somebody else */
+		ent_fail(err, ENT_EUNSUPPORTED, "Cassandra asks for a login that entente does not know");
+		return ent_why(err, "it wants %.*s; only PasswordAuthenticator is known", (int)e.text.len, (const char *)e.text.data),
+		       ENT_EUNSUPPORTED;
+	}
+	ENT_TRY(ent_cass_begin(s, &auth, err));
+	ent_cql_auth_plain(&auth->frame, auth->stream, ent_bytes_str(s->settings.user), ent_bytes_str(s->settings.password));
+	int code = greet(s, auth, &e, err);
+	explicit_bzero(auth->frame.data, auth->frame.cap);
+	ENT_TRY(code);
+	return e.kind == ENT_CQL_IS_AUTHENTICATED ? 0 : ent_fail(err, ENT_EDENIED, "Cassandra does not take the password");
+}
+
+void ent_cass_disconnect(struct ent_source *s)
+{
+	ent_cass_link_close(s->link);
+	s->link = NULL;
+	if (s->out.data)
+		explicit_bzero(s->out.data, s->out.cap);
+	ent_buf_deinit(&s->out);
+	s->out_at = 0;
+	ent_cql_parser_deinit(&s->parser);
+	for (size_t i = 0; i < ENT_CASS_CALLS; i++)
+		if (s->calls[i].state == ENT_CASS_ORPHAN) /* its answer will not come */
+			s->calls[i].state = ENT_CASS_FREE;
+}
+
+int ent_cass_connect(struct ent_source *s, struct ent_err *err)
+{
+	struct ent_cass_wait w = { &s->host, ent_cass_now_ms() + patience_ms(s) };
+	int code = ENT_EIO;
+	for (size_t i = 0; i < s->settings.n_hosts; i++) {
+		ent_cass_disconnect(s);
+		ent_cql_parser_init(&s->parser, ENT_CQL_BODY_MAX);
+		ent_buf_init(&s->out, (size_t)ENT_CQL_BODY_MAX * 2);
+		code = ent_cass_link_open(&s->settings, i, &w, &s->link, err);
+		if (!code)
+			code = handshake(s, err);
+		if (!code || code == ENT_ECANCELLED || code == ENT_EDENIED)
+			return code;
+	}
+	ent_cass_disconnect(s);
+	return code;
+}
+
+/* After a loss: again, with growing pauses; then everything without an answer goes out once more. */
+static int reconnect(struct ent_source *s, struct ent_err *err)
+{
+	struct ent_cass_call *held[ENT_CASS_CALLS];
+	size_t n = 0;
+	int code = ENT_EIO;
+	for (size_t i = 0; i < ENT_CASS_CALLS; i++) {
+		if (s->calls[i].state != ENT_CASS_SENT)
+			continue;
+		held[n++] = &s->calls[i];
+		s->calls[i].state = ENT_CASS_OPEN;
+	}
+	if (n == ENT_CASS_CALLS) /* the handshake needs a free stream */
+		return ent_fail(err, ENT_EIO, "the connection to Cassandra broke");
+	for (unsigned i = 0; code && i < DOORS_MAX; i++) {
+		if (i)
+			usleep(100000u << i);
+		if (ent_cass_cancelled(s))
+			return ent_fail(err, ENT_ECANCELLED, "waiting for Cassandra was cancelled");
+		code = ent_cass_connect(s, err);
+		if (code == ENT_EDENIED || code == ENT_ECANCELLED)
+			return code;
+	}
+	for (size_t i = 0; i < n && !code; i++)
+		code = ent_cass_send(s, held[i], err);
+	return code;
+}
+
+/* --- answers --- */
+
+/* The server forgot a statement (it restarted, or another node answers): its id is a digest of its text, so the frame stays right. */
+static int prepare_again(struct ent_source *s, const struct ent_cass_prepared *p, struct ent_err *err)
+{
+	ENT_CLEANUP(call_endp) struct ent_cass_call *c = NULL;
+	struct ent_cql_event e;
+	ENT_TRY(ent_cass_begin(s, &c, err));
+	ent_cql_prepare(&c->frame, c->stream, ent_bytes_str(p->text));
+	ENT_TRY(greet(s, c, &e, err));
+	if (e.kind != ENT_CQL_IS_PREPARED || !ent_bytes_eq(e.id, ent_bytes(p->id, p->id_len)))
+		return ent_fail(err, ENT_EAGAIN, "a table of Cassandra changed while it was in use");
+	return 0;
+}
+
+int ent_cass_wait_for(struct ent_source *s, struct ent_cass_call *c, const char *what, struct ent_cql_event *ret, struct ent_err *err)
+{
+	for (unsigned doors = 0;;) {
+		int code = s->link ? wait_answer(s, c, err) : ENT_EIO;
+		if (code == ENT_EIO && doors++ < 3) {
+			ENT_TRY(reconnect(s, err));
+			continue;
+		}
+		if (code == ENT_EPEER) /* what comes after it cannot be trusted to be frames */
+			ent_cass_disconnect(s);
+		ENT_TRY(code);
+		ENT_TRY(ent_cql_event(&c->answer, ret, err));
+		if (ret->kind != ENT_CQL_IS_ERROR)
+			return 0;
+		bool forgotten = ret->error == ENT_CQL_E_UNPREPARED && c->prepared;
+		if (c->tries++ >= TRIES_MAX || (!forgotten && !passing(ret->error)))
+			return refused(ret, what, err);
+		if (ret->error == ENT_CQL_E_UNAVAILABLE && c->tries > 3)
+			return refused(ret, what, err);
+		if (forgotten)
+			ENT_TRY(prepare_again(s, c->prepared, err));
+		else
+			usleep(20000u << c->tries);
+		ENT_TRY(ent_cass_send(s, c, err));
+	}
+}
+
+int ent_cass_run(struct ent_source *s, const struct ent_cass_run *r, struct ent_cass_call **ret_call, struct ent_cql_event *ret, struct ent_err *err)
+{
+	ENT_CLEANUP(call_endp) struct ent_cass_call *c = NULL;
+	struct ent_cql_params p = { .consistency = s->settings.consistency, .values = r->values, .n_values = r->n_values };
+	if (r->conditional)
+		p.serial = ENT_CQL_LOCAL_SERIAL;
+	if (r->conditional && !strncmp(r->text, "SELECT", 6))
+		p.consistency = ENT_CQL_LOCAL_SERIAL;
+	ENT_TRY(ent_cass_begin(s, &c, err));
+	ent_cql_query(&c->frame, c->stream, ent_bytes_str(r->text), &p);
+	ENT_TRY(ent_cass_send(s, c, err));
+	ENT_TRY(ent_cass_wait_for(s, c, r->what, ret, err));
+	if (ret_call) {
+		*ret_call = c;
+		c = NULL;
+	}
+	return 0;
+}
+
+int ent_cass_do(struct ent_source *s, const char *text, const char *what, struct ent_err *err)
+{
+	struct ent_cql_event e;
+	return ent_cass_run(s, &(struct ent_cass_run){ .text = text, .what = what }, NULL, &e, err);
+}
+
+static void prepared_freep(struct ent_cass_prepared **p)
+{
+	if (*p)
+		free((*p)->text);
+	free(*p);
+}
+
+int ent_cass_prepare(struct ent_source *s, const char *text, const struct ent_cass_prepared **ret, struct ent_err *err)
+{
+	ENT_CLEANUP(call_endp) struct ent_cass_call *c = NULL;
+	ENT_CLEANUP(prepared_freep) struct ent_cass_prepared *p = NULL;
+	struct ent_cql_event e;
+	for (p = s->prepared; p; p = p->next) {
+		if (!strcmp(p->text, text)) {
+			*ret = p;
+			p = NULL;
+			return 0;
+		}
+	}
+	ENT_TRY(ent_cass_begin(s, &c, err));
+	ent_cql_prepare(&c->frame, c->stream, ent_bytes_str(text));
+	ENT_TRY(ent_cass_send(s, c, err));
+	ENT_TRY(ent_cass_wait_for(s, c, "Cassandra refuses the statement", &e, err));
+	p = (struct ent_cass_prepared *)calloc(1, sizeof *p);
+	if (!p || !(p->text = ent_strdup(text)))
+		return ent_nomem(err);
+	if (e.kind != ENT_CQL_IS_PREPARED || e.id.len > sizeof p->id)
+		return ent_fail(err, ENT_EPEER, "Cassandra answered PREPARE with something else");
+	memcpy(p->id, e.id.data, e.id.len);
+	p->id_len = e.id.len;
+	p->next = s->prepared;
+	s->prepared = p;
+	*ret = p;
+	p = NULL;
+	return 0;
+}
