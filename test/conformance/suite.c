@@ -207,7 +207,8 @@ static void check_describe(const struct ent_connector *c, struct ent_source *src
 	for (size_t i = 0; i < SUITE_COLUMNS && (int64_t)i < schema.n_children; i++) {
 		struct ent_field_info f;
 		char type[ENT_TYPE_TEXT_MAX] = "";
-		ent_schema_field(&schema, i, &f);
+		int at = s->own_order ? ent_schema_find(&schema, suite_names[i]) : (int)i;
+		ent_schema_field(&schema, at < 0 ? i : (size_t)at, &f);
 		ent_type_name(f.type, type);
 		OK_STR(f.name, suite_names[i], "%s: name of column %zu", s->name, i);
 		OK_STR(f.unsupported[0] ? f.unsupported : type, s->types[i] ? s->types[i] : suite_types[i], "%s: type of %s", s->name, f.name);

@@ -26,6 +26,7 @@ struct suite_store {
 	bool keys;                                /* describe knows the key "id" */
 	bool positive_zero;                       /* the store keeps -0 as 0 */
 	bool no_zone;                             /* the column "instant" has no zone and is in UTC */
+	bool own_order;                           /* columns are described in the store's order */
 	bool ordered;                             /* rows come in the order written */
 	const char *empty_url, *empty_object;     /* same columns, no rows; NULL: not possible */
 	const char *missing_url, *missing_object; /* ENT_ENOTFOUND at open or describe */

@@ -8,18 +8,15 @@
 # CASSANDRA_HEAP (512m), CASSANDRA_TIMEOUT_MS (10000): patience of the server with itself. The storage port is the one after PORT.
 # shellcheck disable=SC2034 # read by jvm-lib.sh
 NAME=cassandra
+here=$(cd "$(dirname "$0")" && pwd)
 # shellcheck source-path=SCRIPTDIR source=jvm-lib.sh
-. "$(dirname "$0")/jvm-lib.sh"
+. "$here/jvm-lib.sh"
 version=5.0.6
 lib=$cache/cassandra-$version
 
 certificate() { # FOLDER
 	local f=$1
-	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 8 -subj "/CN=entente test CA" \
-		-keyout "$f/ca.key" -out "$f/ca.crt" 2>/dev/null
-	openssl req -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -subj "/CN=localhost" -keyout "$f/server.key" -out "$f/server.csr" 2>/dev/null
-	printf 'subjectAltName = DNS:localhost, IP:127.0.0.1\n' >"$f/server.ext"
-	openssl x509 -req -days 8 -in "$f/server.csr" -CA "$f/ca.crt" -CAkey "$f/ca.key" -CAcreateserial -extfile "$f/server.ext" -out "$f/server.crt" 2>/dev/null
+	"$here/certificate.sh" "$f"
 	openssl pkcs12 -export -in "$f/server.crt" -inkey "$f/server.key" -name server -passout pass:test-store -out "$f/server.p12"
 }
 
@@ -83,7 +80,7 @@ start() { # FOLDER PORT
 		jdk.management/com.sun.management.internal; do
 		options+=(--add-opens "$name=ALL-UNNAMED")
 	done
-	cd "$f"
+	cd "$f" || exit
 	launch "$f" cassandra java "-Xms$heap" "-Xmx$heap" -XX:+UseSerialGC -XX:MaxDirectMemorySize=192m -Xss512k \
 		-javaagent:"$(echo "$lib"/jamm-*.jar)" "${options[@]}" -Djdk.attach.allowAttachSelf=true -Djava.net.preferIPv4Stack=true \
 		-Dcassandra.config="file://$f/cassandra.yaml" -Dcassandra.storagedir="$f" -Dcassandra.logdir="$f" -Dlogback.configurationFile="file://$f/logback.xml" \
