@@ -2,7 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "my.h"
+#include "my_sink.h"
 
 #define EXPORT __attribute__((visibility("default")))
 
@@ -53,12 +53,28 @@ const struct ent_connector *ent_connector_entry(void)
 							.schemes = "mysql mariadb",
 							.suffixes = "",
 							.dialect = "mysql",
-							.capabilities = ENT_CAP_SNAPSHOT | ENT_CAP_SPLIT,
+							.capabilities = ENT_CAP_SNAPSHOT | ENT_CAP_SPLIT | ENT_CAP_TXN_SINK | ENT_CAP_UPSERT |
+									ENT_CAP_WRITE | ENT_CAP_TWO_PHASE | ENT_CAP_PARALLEL,
 							.open = source_open,
 							.close = source_close,
 							.describe = source_describe,
 							.scan = ent_my_scan,
 							.plan = ent_my_plan,
-							.read = ent_my_read };
+							.read = ent_my_read,
+							.map = ent_my_map,
+							.sink_open = ent_my_sink_open,
+							.sink_table = ent_my_sink_table,
+							.sink_rows = ent_my_sink_rows,
+							.sink_changes = ent_my_sink_changes,
+							.sink_truncate = ent_my_sink_truncate,
+							.sink_commit = ent_my_sink_commit,
+							.sink_rollback = ent_my_sink_rollback,
+							.sink_last = ent_my_sink_last,
+							.sink_finish = ent_my_sink_finish,
+							.sink_close = ent_my_sink_close,
+							.sink_prepare = ent_my_sink_prepare,
+							.settle = ent_my_settle,
+							.in_doubt = ent_my_in_doubt,
+							.sink_alter = ent_my_sink_alter };
 	return &connector;
 }

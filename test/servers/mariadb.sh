@@ -73,7 +73,7 @@ start() { # FOLDER PORT
 	"$program" --defaults-file="$f/my.cnf" </dev/null >"$f/stdout.log" 2>&1 &
 	pid=$!
 	for ((i = 0; i < 600; i++)); do
-		if MYSQL_PWD=test mariadb --no-defaults --protocol=tcp -h 127.0.0.1 -P "$port" -u test -e 'SELECT 1' test >/dev/null 2>&1; then
+		if MYSQL_PWD='test' mariadb --no-defaults --protocol=tcp -h 127.0.0.1 -P "$port" -u test -e 'SELECT 1' test >/dev/null 2>&1; then
 			echo "ready mysql://test@127.0.0.1:$port/test"
 			return
 		fi
