@@ -60,22 +60,28 @@ const struct ent_cli_command ent_cli_init = {
 static int run_card(struct ent_cli *cli, struct ent_err *err)
 {
 	ENT_JSON_AUTO answer = NULL;
-	ENT_TRY(ent_cli_call(cli, "card", NULL, &answer, NULL, err));
+	bool rotate = ent_cli_flag(cli, "rotate");
+	ENT_TRY(ent_cli_call(cli, rotate ? "card.rotate" : "card", NULL, &answer, NULL, err));
 	if (cli->json) {
 		ent_cli_json(answer);
 		return 0;
 	}
 	puts(ent_cli_str(answer, "card"));
 	fprintf(stderr, "fingerprint of %s: %s\n", ent_cli_str(answer, "org"), ent_cli_str(answer, "words"));
+	if (rotate)
+		fprintf(stderr, "start the node again; the others accept the new card by themselves, because the old key signed it\n");
 	return 0;
 }
 
+static const struct ent_cli_option card_options[] = { { "rotate", 0, NULL, "new keys first: sign, witness and tls; the node must not run" } };
 const struct ent_cli_command ent_cli_card = {
 	.name = "card",
 	.args = "",
 	.summary = "print the own member card",
 	.about = "Prints the signed card that introduces this organisation: name, keys, addresses. Give it to the other members.",
-	.examples = { "entente card > hudson.card", "entente -C a card --json" },
+	.examples = { "entente card > hudson.card", "entente -C a card --rotate" },
+	.options = card_options,
+	.n_options = ENT_COUNT(card_options),
 	.offline = true,
 	.run = run_card,
 };

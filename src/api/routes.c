@@ -8,6 +8,7 @@
 const struct ent_api_route ent_api_routes[] = {
 	{ "status", "State of this node: peers, tables, jobs, ledger, disk", "", NULL },
 	{ "card", "Own member card", "", NULL },
+	{ "card.rotate", "New keys for this organisation; refused while the node runs", "", NULL },
 	{ "trust", "Pin other members' cards", "cards array, replace? boolean", NULL },
 	{ "untrust", "Stop trusting a member", "org string", NULL },
 	{ "members", "Members with fingerprints and addresses", "", NULL },

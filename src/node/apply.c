@@ -12,28 +12,28 @@ static int applied_size(struct ent_node *n, uint64_t *ret, struct ent_err *err)
 	return r < 0 ? -r : 0;
 }
 
-static int apply_member(struct ent_node *n, uint64_t at, const json_t *body, struct ent_err *err)
+static int apply_member(struct ent_node *n, uint64_t at, int type, const json_t *body, struct ent_err *err)
 {
 	ENT_CLEANUP(ent_buf_deinit) struct ent_buf text = ENT_BUF(ENT_CARD_BYTES_MAX);
 	struct ent_card card;
-	uint8_t keyid[ENT_HASH_BYTES];
 	ENT_TRY(ent_json_canonical(json_object_get(body, "card"), &text, err));
 	ENT_TRY(ent_card_open(ent_buf_bytes(&text), &card, err));
-	if (!strcmp(card.org, n->card.org))
-		return 0;
-	struct ent_bytes envelope = ent_buf_bytes(&text), id = ent_bytes(keyid, sizeof keyid),
-			 pub = ent_bytes(card.keys[ENT_KEY_SIGN], ENT_PUB_BYTES);
+	struct ent_bytes envelope = ent_buf_bytes(&text);
+	if (!strcmp(card.org, n->card.org)) {
+		ENT_TRY(ent_cards_keep(n, &card, envelope, err));
+		return type == ENT_ENTRY_KEY ? ent_cards_replaced_at(n, &card, at, err) : 0;
+	}
 	bool gone = json_is_true(json_object_get(body, "removed"));
 	bool replaced = json_is_true(json_object_get(body, "replaced"));
-	ent_keyid(card.keys[ENT_KEY_SIGN], keyid);
 	ENT_TRY(ent_db_run(n->db, err, "INSERT OR REPLACE INTO member(org, card, version, entry, gone) VALUES(?, ?, ?, ?, ?)", "sbiii", card.org,
 			   &envelope, card.version, (int64_t)at, (int64_t)gone));
 	if (replaced) { /* another key, another log: what the old one signed counts no more */
 		ENT_TRY(ent_db_run(n->db, err, "DELETE FROM fact WHERE org = ?", "s", card.org));
 		ENT_TRY(ent_db_run(n->db, err, "DELETE FROM fact_size WHERE org = ?", "s", card.org));
 		ENT_TRY(ent_db_run(n->db, err, "DELETE FROM member_key WHERE org = ?", "s", card.org));
+		ENT_TRY(ent_db_run(n->db, err, "DELETE FROM card_version WHERE org = ?", "s", card.org));
 	}
-	return ent_db_run(n->db, err, "INSERT OR REPLACE INTO member_key(keyid, org, pub) VALUES(?, ?, ?)", "bsb", &id, card.org, &pub);
+	return ent_cards_keep(n, &card, envelope, err);
 }
 
 static int job_entry(struct ent_node *n, const char *job, uint64_t at, int type, struct ent_err *err)
@@ -90,7 +90,7 @@ static int apply_job(struct ent_node *n, uint64_t at, const struct ent_entry *e,
 static int apply_one(struct ent_node *n, uint64_t at, const struct ent_entry *e, struct ent_bytes envelope, struct ent_err *err)
 {
 	if (e->type == ENT_ENTRY_MEMBER || e->type == ENT_ENTRY_KEY)
-		ENT_TRY(apply_member(n, at, e->dsse.body, err));
+		ENT_TRY(apply_member(n, at, e->type, e->dsse.body, err));
 	if (ent_fact_type(e->type))
 		ENT_TRY(ent_fact_store(n, n->card.org, at, e->type, &e->dsse, envelope, err));
 	if (e->type == ENT_ENTRY_COPY)

@@ -46,6 +46,7 @@ struct ent_member {
 	uint64_t heard_ms;    /* monotonic: last message */
 	bool vouched;         /* after a restore: it witnessed nothing of ours that is missing here */
 	uint64_t wanted_ms;   /* monotonic: when we last asked for facts */
+	uint64_t away_ms;     /* monotonic: not up, and then it is asked for a newer card; 0: up */
 	uint64_t facts_bytes; /* of its facts here */
 	bool owes_news;       /* asked for facts on behalf of a question, and not heard since */
 };
@@ -95,6 +96,7 @@ struct ent_node {
 	struct ent_cosign *cosign;
 	struct ent_member members[ENT_MEMBERS_MAX];
 	size_t n_members;
+	struct ent_card_call *card_calls; /* under way */
 	struct ent_token tokens[ENT_TOKENS_MAX];
 	size_t n_tokens;
 	struct ent_budget budgets[ENT_MEMBERS_MAX + 2];
@@ -128,6 +130,7 @@ int ent_node_append(struct ent_node *n, int type, const json_t *fields, uint64_t
 int ent_node_append_envelope(struct ent_node *n, struct ent_bytes envelope, uint64_t *ret_at, struct ent_err *err);
 int64_t ent_node_utc(const struct ent_node *n);
 uint64_t ent_node_mono(const struct ent_node *n);
+int ent_node_usable(struct ent_node *n, struct ent_err *err); /* may anything be appended? */
 int ent_node_random(const struct ent_node *n, void *out, size_t len, struct ent_err *err);
 
 /* ---- apply.c: the ledger is the truth, node.db follows it ---- */
@@ -135,6 +138,7 @@ int ent_apply_all(struct ent_node *n, struct ent_err *err); /* from where node.d
 
 /* ---- keys.c ---- */
 int ent_keys_make(const struct ent_node_env *env, uint8_t *seeds /* ENT_KEY_USES * 32 */, struct ent_err *err); /* draws and stores */
+int ent_keys_store(const struct ent_node_env *env, const uint8_t *seeds, struct ent_err *err);
 int ent_keys_read(const struct ent_node_env *env, uint8_t *seeds, struct ent_err *err);
 
 /* ---- members.c ---- */
@@ -143,8 +147,11 @@ int ent_members_load(struct ent_node *n, struct ent_err *err);           /* from
 /* A card came from that peer itself (gossip): same = nothing, rightful next version = accepted, anything else = refused and entered as alarm. */
 void ent_member_gossip(struct ent_node *n, struct ent_member *m, const char *envelope);
 bool ent_member_key(struct ent_node *n, const uint8_t keyid[ENT_HASH_BYTES], uint8_t ret_pub[ENT_PUB_BYTES]); /* sign keys of members and own */
-/* Checks that the envelope is signed by exactly the current sign key (or an earlier accepted one) of org. */
+/* Is the envelope signed by the sign key of org's newest card, and nobody else? */
 int ent_member_signed(struct ent_node *n, const char *org, const struct ent_dsse *d, struct ent_err *err);
+/* For an entry of org's own log at that index: the key that was right there. ENT_LOG_ANYWHERE: any it ever had, for what was checked before. */
+#define ENT_LOG_ANYWHERE UINT64_MAX
+int ent_member_signed_at(struct ent_node *n, const char *org, const struct ent_dsse *d, uint64_t at, struct ent_err *err);
 void ent_alarm(struct ent_node *n, const char *kind, const char *org, json_t *more /* taken, may be NULL */);
 
 /* ---- facts.c: register, grant, revoke, member entries that others need ---- */
@@ -167,6 +174,30 @@ bool ent_budget_take(struct ent_node *n, const char *org, enum ent_budget_kind k
 uint64_t ent_budget_unpaid(struct ent_node *n, const char *org, enum ent_budget_kind kind);
 /* A warning about what a peer did: at most so many, the rest is counted. */
 void ent_peer_complain(struct ent_node *n, const char *org, const char *event, const char *what);
+
+/* ---- cards.c: card versions; what stands where in a member's log is judged by the key that was right there ---- */
+int ent_cards_keep(struct ent_node *n, const struct ent_card *card, struct ent_bytes envelope, struct ent_err *err);
+/* Older sign keys of that organisation sign nothing in its log behind this index. */
+int ent_cards_replaced_at(struct ent_node *n, const struct ent_card *next, uint64_t at, struct ent_err *err);
+int ent_cards_fact(struct ent_node *n, const struct ent_member *m, const json_t *body, uint64_t at,
+		   struct ent_err *err); /* a member or key entry of m */
+json_t *ent_cards_past(struct ent_node *n);
+void ent_cards_hello(struct ent_node *n, const struct ent_member *m, const json_t *msg);
+bool ent_cards_serve(struct ent_node *n, const struct ent_http_request *request, struct ent_http_answer *answer); /* false: not /card */
+void ent_cards_tick(struct ent_node *n, uint64_t now);
+void ent_cards_close(struct ent_node *n);
+
+/* ---- rotate.c ---- */
+struct ent_rotation {
+	uint8_t *seeds; /* old ones, then new ones; secret memory */
+	struct ent_card card;
+	struct ent_buf text;
+};
+void ent_rotation_deinit(struct ent_rotation *r);
+int ent_rotation_read(const struct ent_node_env *env, struct ent_rotation *ret, struct ent_err *err); /* ENT_ENOTFOUND: none is under way */
+int ent_rotation_enter(struct ent_node *n, const struct ent_rotation *rot, struct ent_err *err);      /* the `key` entry, once, under the old key */
+int ent_rotation_install(const struct ent_node_env *env, const struct ent_rotation *rot, struct ent_err *err);
+void ent_verb_card_rotate(struct ent_node *n, const json_t *args, struct ent_reply *reply);
 
 /* ---- tokens.c ---- */
 int ent_tokens_load(struct ent_node *n, struct ent_err *err);

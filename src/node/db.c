@@ -39,6 +39,12 @@ static const char *const schema[] = {
 	/* what jobs left in our ledger: index of each entry */
 	"CREATE TABLE job_entry(job TEXT NOT NULL, at INTEGER NOT NULL, type TEXT NOT NULL, PRIMARY KEY(job, at)) WITHOUT ROWID;"
 	"CREATE TABLE guard(job TEXT NOT NULL, name TEXT NOT NULL, content BLOB NOT NULL, PRIMARY KEY(job, name)) WITHOUT ROWID;",
+	/* every card ever accepted, our own too; a key signs in its log up to until_at; why a job ended */
+	"CREATE TABLE card_version(org TEXT NOT NULL, version INTEGER NOT NULL, card BLOB NOT NULL, PRIMARY KEY(org, version)) WITHOUT ROWID;"
+	"INSERT INTO card_version SELECT org, version, card FROM member;"
+	"ALTER TABLE member_key ADD COLUMN version INTEGER NOT NULL DEFAULT 1;"
+	"ALTER TABLE member_key ADD COLUMN until_at INTEGER NOT NULL DEFAULT 9223372036854775807;"
+	"ALTER TABLE job ADD COLUMN why TEXT NOT NULL DEFAULT '';",
 };
 
 static int failed(struct ent_db *db, struct ent_err *err)

@@ -197,6 +197,7 @@ uint64_t ent_duty_tick(struct ent_node *n)
 	if (n->cosign) {
 		ent_cosign_tick(n->cosign);
 		retry_round(n, now);
+		ent_cards_tick(n, now);
 	}
 	due = ent_ledger_due_ms(n->ledger);
 	uint64_t round = n->cosign ? ent_cosign_due_ms(n->cosign) : UINT64_MAX;
@@ -226,6 +227,8 @@ void ent_node_http(struct ent_node *node, const struct ent_http_request *request
 	}
 	struct ent_http_request known = *request;
 	known.trusted = request->trusted || ent_token_valid(node, request->token);
+	if (ent_cards_serve(node, request, answer))
+		return;
 	if (!ent_ledger_serve(node->ledger, &known, answer))
 		answer->status = 404;
 }

@@ -91,6 +91,25 @@ static int put_party(struct ent_receipt_writer *w, const struct ent_party *p, st
 	return 0;
 }
 
+/* Grants may be older than the newest card of who wrote them: a participant's earlier cards go in, too, unless they would be too many. */
+static int put_past_cards(struct ent_node *n, const struct ent_job *j, struct ent_receipt_writer *w, struct ent_err *err)
+{
+	for (size_t i = 0; i < j->n_party; i++) {
+		ENT_ST st = { 0 };
+		int r;
+		ENT_TRY(ent_db_query(
+			n->db, &st, err,
+			"SELECT card FROM card_version WHERE org = ?1 AND version < (SELECT MAX(version) FROM card_version WHERE org = ?1) "
+			"ORDER BY version DESC LIMIT 8",
+			"s", j->party[i].org));
+		while ((r = ent_st_next(&st, err)) > 0)
+			ENT_TRY(ent_receipt_card(w, ent_st_blob(&st, 0), err));
+		if (r < 0)
+			return -r;
+	}
+	return 0;
+}
+
 /* Cosignatures may be of any member: all cards go in. */
 static int put_cards(struct ent_node *n, struct ent_receipt_writer *w, struct ent_err *err)
 {
@@ -105,6 +124,7 @@ static int put_cards(struct ent_node *n, struct ent_receipt_writer *w, struct en
 
 static int write_receipt(struct ent_node *n, struct ent_job *j, struct ent_receipt_writer *w, struct ent_buf *ret, struct ent_err *err)
 {
+	ENT_TRY(put_past_cards(n, j, w, err));
 	ENT_TRY(put_cards(n, w, err));
 	for (size_t i = 0; i < j->n_party; i++)
 		ENT_TRY(put_party(w, &j->party[i], err));

@@ -111,9 +111,11 @@ static int keep_entry(struct ent_node *n, struct ent_member *m, const json_t *it
 		return 0; /* we hold that one; what an owner once told stays told */
 	ENT_TRY(ent_json_str(item, "dsse", &text, err));
 	ENT_TRY(ent_entry_open(ent_bytes_str(text), &e, err));
-	int r = ent_member_signed(n, m->card.org, &e.dsse, err);
+	int r = ent_member_signed_at(n, m->card.org, &e.dsse, (uint64_t)at, err);
 	if (!r && (strcmp(e.actor, m->card.org) != 0 || !ent_fact_type(e.type)))
 		r = ent_fail(err, ENT_EPEER, "%s sent an entry that is none of its facts", m->card.org);
+	if (!r && e.type == ENT_ENTRY_KEY)
+		r = ent_cards_fact(n, m, e.dsse.body, (uint64_t)at, err);
 	if (!r && m->facts_bytes + text_cost(text) > ENT_FACTS_BYTES_MAX)
 		r = ent_fail(err, ENT_EDENIED, "%s has more facts than are kept here", m->card.org);
 	if (!r)

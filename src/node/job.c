@@ -74,7 +74,7 @@ void ent_job_free(struct ent_job *j)
 	free(j);
 }
 
-static int fill_job(struct ent_node *n, struct ent_job *j, struct ent_bytes request, const uint8_t salt[32], struct ent_bytes content,
+static int fill_job(struct ent_node *n, struct ent_job *j, struct ent_bytes request, const uint8_t salt[32], struct ent_bytes content, bool stored,
 		    struct ent_err *err)
 {
 	struct ent_entry e;
@@ -86,7 +86,7 @@ static int fill_job(struct ent_node *n, struct ent_job *j, struct ent_bytes requ
 	const json_t *names = json_object_get(e.dsse.body, "commitments");
 	int r = e.type == ENT_ENTRY_REQUEST ? ent_json_hex(names, "proposal", named, 32, err) : ent_fail(err, ENT_EPEER, "this is no request");
 	if (!r)
-		r = ent_member_signed(n, e.actor, &e.dsse, err);
+		r = stored ? ent_member_signed_at(n, e.actor, &e.dsse, ENT_LOG_ANYWHERE, err) : ent_member_signed(n, e.actor, &e.dsse, err);
 	ent_commit(salt, content, commitment);
 	if (!r && memcmp(commitment, named, 32) != 0)
 		r = ent_fail(err, ENT_EVERIFY, "the proposal is not the one its request names");
@@ -103,7 +103,8 @@ static int fill_job(struct ent_node *n, struct ent_job *j, struct ent_bytes requ
 	return ent_buf_check(&j->content, err);
 }
 
-struct ent_job *ent_job_new(struct ent_node *n, struct ent_bytes request, const uint8_t salt[32], struct ent_bytes content, struct ent_err *err)
+struct ent_job *ent_job_new(struct ent_node *n, struct ent_bytes request, const uint8_t salt[32], struct ent_bytes content, bool stored,
+			    struct ent_err *err)
 {
 	struct ent_job *j = ent_alloc(1, sizeof *j);
 	if (!j) {
@@ -124,7 +125,7 @@ struct ent_job *ent_job_new(struct ent_node *n, struct ent_bytes request, const 
 	j->rows = j->guard_public = j->guard_shares = (struct ent_buf)ENT_BUF((size_t)1 << 30);
 	j->facts_ms = ent_node_mono(n);
 	snprintf(j->format, sizeof j->format, "csv");
-	if ((j->arena ? fill_job(n, j, request, salt, content, err) : ent_nomem(err))) {
+	if ((j->arena ? fill_job(n, j, request, salt, content, stored, err) : ent_nomem(err))) {
 		ent_job_free(j);
 		return NULL;
 	}
@@ -181,12 +182,13 @@ int ent_job_store(struct ent_node *n, struct ent_job *j, struct ent_err *err)
 	ENT_JSON_AUTO info = json_pack("{s:o,s:O,s:s}", "selections", selections ? selections : json_array(), "trio",
 				       json_object_get(j->proposal, "trio"), "purpose", ent_proposal_text(j, "purpose"));
 	ENT_TRY(ent_json_canonical(info, &text, err));
-	return ent_db_run(
-		n->db, err,
-		"INSERT INTO job(id, time, state, requester, request, content, salt, attempt, info) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) "
-		"ON CONFLICT(id) DO UPDATE SET state = ?3, attempt = ?8, info = CASE WHEN ?10 THEN ?9 ELSE info END",
-		"sissbbbisi", j->id, j->time_ms, ent_sm_name(&j->sm), ent_proposal_text(j, "requester"), &request, &content, &salt,
-		(int64_t)j->attempt, ent_buf_text(&text), (int64_t)(j->decision != NULL));
+	return ent_db_run(n->db, err,
+			  "INSERT INTO job(id, time, state, requester, request, content, salt, attempt, info, why) VALUES(?1, ?2, ?3, ?4, ?5, ?6, "
+			  "?7, ?8, ?9, ?11) "
+			  "ON CONFLICT(id) DO UPDATE SET state = ?3, attempt = ?8, why = ?11, info = CASE WHEN ?10 THEN ?9 ELSE info END",
+			  "sissbbbisis", j->id, j->time_ms, ent_sm_name(&j->sm), ent_proposal_text(j, "requester"), &request, &content, &salt,
+			  (int64_t)j->attempt, ent_buf_text(&text), (int64_t)(j->decision != NULL),
+			  ent_job_ended(j) && j->error.code ? j->error.what : "");
 }
 
 void ent_job_move(struct ent_job *j, enum ent_job_state to)
@@ -580,7 +582,7 @@ static int reload(struct ent_node *n, struct ent_st *st, struct ent_job **ret, s
 	struct ent_bytes stored = ent_st_blob(st, 2);
 	if (stored.len == 32)
 		memcpy(salt, stored.data, 32);
-	struct ent_job *j = ent_job_new(n, ent_st_blob(st, 0), salt, ent_st_blob(st, 1), err);
+	struct ent_job *j = ent_job_new(n, ent_st_blob(st, 0), salt, ent_st_blob(st, 1), true, err);
 	if (!j)
 		return err->code;
 	j->attempt = (uint32_t)ent_st_int(st, 3);

@@ -113,7 +113,9 @@ int ent_proposal_spec(struct ent_node *n, struct ent_job *j, struct ent_err *err
 
 /* ---- job.c ---- */
 struct ent_job *ent_job_find(struct ent_node *n, const char *id);
-struct ent_job *ent_job_new(struct ent_node *n, struct ent_bytes request, const uint8_t salt[32], struct ent_bytes content, struct ent_err *err);
+/* stored: it was checked when it came; its signer may have another key by now. */
+struct ent_job *ent_job_new(struct ent_node *n, struct ent_bytes request, const uint8_t salt[32], struct ent_bytes content, bool stored,
+			    struct ent_err *err);
 void ent_job_free(struct ent_job *j);
 void ent_job_forget(struct ent_node *n, struct ent_job *j); /* out of the list and of node.db */
 void ent_job_trim(struct ent_node *n);                      /* of what ended here for others, only the last are remembered */

@@ -28,7 +28,7 @@ static struct ent_job *make_job(struct ent_node *n, const json_t *proposal, stru
 	if (ent_entry_make(ENT_ENTRY_REQUEST, json_integer_value(json_object_get(proposal, "time")), n->card.org, fields, &n->signer[ENT_KEY_SIGN],
 			   &envelope, err))
 		return NULL;
-	return ent_job_new(n, ent_buf_bytes(&envelope), salt, ent_buf_bytes(&content), err);
+	return ent_job_new(n, ent_buf_bytes(&envelope), salt, ent_buf_bytes(&content), false, err);
 }
 
 static int propose(struct ent_node *n, const struct ent_asked *asked, bool explain_only, struct ent_job **ret, struct ent_err *err)
@@ -273,7 +273,7 @@ static int list_stored(struct ent_node *n, json_t *list, struct ent_err *err)
 {
 	ENT_ST st = { 0 };
 	int r;
-	ENT_TRY(ent_db_query(n->db, &st, err, "SELECT id, time, state, requester, info FROM job ORDER BY time, id", ""));
+	ENT_TRY(ent_db_query(n->db, &st, err, "SELECT id, time, state, requester, info, why FROM job ORDER BY time, id", ""));
 	while ((r = ent_st_next(&st, err)) > 0) {
 		const struct ent_job *j = ent_job_find(n, ent_st_text(&st, 0));
 		ENT_JSON_AUTO info = NULL;
@@ -284,7 +284,7 @@ static int list_stored(struct ent_node *n, json_t *list, struct ent_err *err)
 		json_array_append_new(list, json_pack("{s:s,s:s,s:s,s:s,s:s,s:s,s:s}", "id", ent_st_text(&st, 0), "state",
 						      j ? ent_sm_name(&j->sm) : ent_st_text(&st, 2), "requester", ent_st_text(&st, 3), "purpose",
 						      purpose ? purpose : "", "time", time, "waits_for", j ? waits_text(j) : "", "why",
-						      j && j->error.code ? j->error.what : ""));
+						      j && j->error.code ? j->error.what : ent_st_text(&st, 5)));
 	}
 	return r < 0 ? -r : 0;
 }

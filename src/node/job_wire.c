@@ -80,7 +80,7 @@ static int propose_new(struct ent_node *n, struct ent_member *m, const json_t *m
 	ENT_TRY(ent_json_str(msg, "request", &request, err));
 	ENT_TRY(ent_json_str(msg, "content", &content, err));
 	ENT_TRY(ent_json_hex(msg, "salt", salt, 32, err));
-	struct ent_job *j = ent_job_new(n, ent_bytes_str(request), salt, ent_bytes_str(content), err);
+	struct ent_job *j = ent_job_new(n, ent_bytes_str(request), salt, ent_bytes_str(content), false, err);
 	if (!j)
 		return err->code;
 	j->attempt = (uint32_t)attempt;

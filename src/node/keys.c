@@ -18,6 +18,11 @@ int ent_keys_make(const struct ent_node_env *env, uint8_t *seeds, struct ent_err
 {
 	ENT_TRY(env->fs->ops->mkdir(env->fs, "keys", 0700, err));
 	ENT_TRY(env->random->fill(env->random, seeds, ENT_KEY_USES * 32, err));
+	return ent_keys_store(env, seeds, err);
+}
+
+int ent_keys_store(const struct ent_node_env *env, const uint8_t *seeds, struct ent_err *err)
+{
 	for (int use = 0; use < ENT_KEY_USES; use++)
 		ENT_TRY(key_store(env, use, seeds + use * 32, err));
 	return 0;

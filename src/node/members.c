@@ -31,24 +31,30 @@ bool ent_member_key(struct ent_node *n, const uint8_t keyid[ENT_HASH_BYTES], uin
 	return true;
 }
 
-static bool key_of(struct ent_node *n, const char *org, const uint8_t keyid[ENT_HASH_BYTES], uint8_t ret_pub[ENT_PUB_BYTES])
-{
-	ENT_ST st = { 0 };
-	struct ent_bytes id = ent_bytes(keyid, ENT_HASH_BYTES);
-	if (!strcmp(org, n->card.org))
-		return memcpy(ret_pub, n->signer[ENT_KEY_SIGN].pub, ENT_PUB_BYTES);
-	if (ent_db_query(n->db, &st, NULL, "SELECT pub FROM member_key WHERE keyid = ? AND org = ?", "bs", &id, org) || ent_st_next(&st, NULL) <= 0)
-		return false;
-	memcpy(ret_pub, ent_st_blob(&st, 0).data, ENT_PUB_BYTES);
-	return true;
-}
-
 int ent_member_signed(struct ent_node *n, const char *org, const struct ent_dsse *d, struct ent_err *err)
 {
-	uint8_t pub[ENT_PUB_BYTES];
-	if (d->sig_count != 1 || !key_of(n, org, d->sigs[0].keyid, pub))
+	const struct ent_member *m = ent_member_find(n, org);
+	const struct ent_card *card = strcmp(org, n->card.org) ? (m ? &m->card : NULL) : &n->card;
+	if (d->sig_count != 1 || !card)
 		return ent_fail(err, ENT_EVERIFY, "a statement in the name of %s is not signed by its pinned key", org);
-	return ent_dsse_check_one(d->type, ent_buf_bytes(&d->payload), &d->sigs[0], pub, err);
+	return ent_dsse_check_one(d->type, ent_buf_bytes(&d->payload), &d->sigs[0], card->keys[ENT_KEY_SIGN], err);
+}
+
+int ent_member_signed_at(struct ent_node *n, const char *org, const struct ent_dsse *d, uint64_t at, struct ent_err *err)
+{
+	ENT_ST st = { 0 };
+	struct ent_bytes id = ent_bytes(d->sigs[0].keyid, ENT_HASH_BYTES);
+	if (d->sig_count != 1)
+		return ent_fail(err, ENT_EVERIFY, "an entry of %s is signed by %zu", org, d->sig_count);
+	ENT_TRY(ent_db_query(n->db, &st, err, "SELECT pub, until_at FROM member_key WHERE keyid = ? AND org = ?", "bs", &id, org));
+	int r = ent_st_next(&st, err);
+	if (r <= 0 || ent_st_blob(&st, 0).len != ENT_PUB_BYTES)
+		return r < 0 ? -r : ent_fail(err, ENT_EVERIFY, "a statement in the name of %s is signed by no key of its cards", org);
+#ifndef ENT_MUTANT_OLD_KEY_FOREVER
+	if (at != ENT_LOG_ANYWHERE && at >= (uint64_t)ent_st_int(&st, 1))
+		return ent_fail(err, ENT_EVERIFY, "entry %llu of %s is signed by a key that was replaced before", (unsigned long long)at, org);
+#endif
+	return ent_dsse_check_one(d->type, ent_buf_bytes(&d->payload), &d->sigs[0], ent_st_blob(&st, 0).data, err);
 }
 
 void ent_alarm(struct ent_node *n, const char *kind, const char *org, json_t *more)

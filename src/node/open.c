@@ -44,7 +44,7 @@ static int broke(struct ent_node *n, int code, struct ent_err *err)
 	return code;
 }
 
-static int usable(struct ent_node *n, struct ent_err *err)
+int ent_node_usable(struct ent_node *n, struct ent_err *err)
 {
 	if (n->restored)
 		return ent_restored_refuse(n, err);
@@ -57,7 +57,7 @@ static int usable(struct ent_node *n, struct ent_err *err)
 int ent_node_append(struct ent_node *n, int type, const json_t *fields, uint64_t *ret_at, struct ent_err *err)
 {
 	uint64_t at = 0;
-	ENT_TRY(usable(n, err));
+	ENT_TRY(ent_node_usable(n, err));
 	int r = ent_ledger_add(n->ledger, type, fields, &at, err);
 	if (!r)
 		r = ent_apply_all(n, err);
@@ -71,7 +71,7 @@ int ent_node_append(struct ent_node *n, int type, const json_t *fields, uint64_t
 int ent_node_append_envelope(struct ent_node *n, struct ent_bytes envelope, uint64_t *ret_at, struct ent_err *err)
 {
 	uint64_t at = 0;
-	ENT_TRY(usable(n, err));
+	ENT_TRY(ent_node_usable(n, err));
 	int r = ent_ledger_append(n->ledger, &envelope, 1, &at, err);
 	if (!r)
 		r = ent_apply_all(n, err);
@@ -146,10 +146,37 @@ static int open_ledger(struct ent_node *n, struct ent_err *err)
 	return ent_ledger_open(&config, &n->ledger, err);
 }
 
+/* A rotation that was under way when the power went: the home is opened under the old keys once more, and everything is done that is missing. */
+static int finish_rotation(struct ent_node *n, struct ent_err *err)
+{
+	ENT_CLEANUP(ent_rotation_deinit) struct ent_rotation rot = { 0 };
+	int r = ent_rotation_read(&n->env, &rot, err);
+	if (r == ENT_ENOTFOUND || (!r && ent_fs_exists(n->env.fs, "restored"))) /* a restored home appends nothing yet */
+		return 0;
+	ENT_TRY(r);
+	n->card = rot.card;
+	for (int use = 0; use < ENT_KEY_USES; use++)
+		ENT_TRY(ent_signer_init(&n->signer[use], rot.seeds + use * 32, err));
+	ENT_TRY(ent_db_open(n->env.fs, n->env.clock, n->env.random, &n->db, err));
+	r = open_ledger(n, err);
+	if (!r)
+		r = ent_apply_all(n, err);
+	if (!r)
+		r = ent_rotation_enter(n, &rot, err);
+	ent_ledger_free(n->ledger);
+	ent_db_close(n->db);
+	n->ledger = NULL;
+	n->db = NULL;
+	ENT_TRY(r);
+	ent_log(n->env.log, ENT_LOG_INFO, "card-rotated", "org=%s version=%lld", n->card.org, (long long)rot.card.version);
+	return ent_rotation_install(&n->env, &rot, err);
+}
+
 static int open_all(struct ent_node *n, struct ent_err *err)
 {
 	ENT_TRY(read_conf(n, err));
 	ENT_TRY(take_lock(n, err));
+	ENT_TRY(finish_rotation(n, err));
 	ENT_TRY(read_keys(n, err));
 	ENT_TRY(read_card(n, err));
 	ENT_TRY(ent_tokens_load(n, err));
@@ -189,6 +216,7 @@ void ent_node_close(struct ent_node *node)
 	ent_jobs_free(node);
 	ent_moves_free(node);
 	ent_addings_free(node);
+	ent_cards_close(node);
 	ent_duty_close(node);
 	ent_ledger_free(node->ledger);
 	ent_db_close(node->db);

@@ -16,8 +16,9 @@ void ent_peer_send(struct ent_node *n, const char *org, json_t *msg)
 void ent_peer_hello(struct ent_node *n, struct ent_member *m)
 {
 	ent_peer_send(n, m->card.org,
-		      json_pack("{s:s,s:s,s:s,s:I,s:I,s:I}", "type", "hello", "card", ent_buf_text(&n->card_text), "software", ENT_VERSION, "time",
-				(json_int_t)ent_node_utc(n), "size", (json_int_t)n->applied, "have", (json_int_t)m->facts_size));
+		      json_pack("{s:s,s:o,s:s,s:s,s:I,s:I,s:I}", "type", "hello", "past", ent_cards_past(n), "card", ent_buf_text(&n->card_text),
+				"software", ENT_VERSION, "time", (json_int_t)ent_node_utc(n), "size", (json_int_t)n->applied, "have",
+				(json_int_t)m->facts_size));
 }
 
 static void note_time(struct ent_node *n, struct ent_member *m, const json_t *msg)
@@ -47,6 +48,7 @@ static void on_hello(struct ent_node *n, struct ent_member *m, const json_t *msg
 	m = ent_member_find(n, org);
 	if (!m)
 		return;
+	ent_cards_hello(n, m, msg);
 	if ((uint64_t)size > m->facts_size)
 		ent_facts_want(n, m);
 }

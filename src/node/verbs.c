@@ -151,6 +151,7 @@ static const struct verb {
 } verbs[] = {
 	{ "status", ent_verb_status, false },
 	{ "card", ent_verb_card, false },
+	{ "card.rotate", ent_verb_card_rotate, false },
 	{ "trust", ent_verb_trust, false },
 	{ "untrust", ent_verb_untrust, false },
 	{ "members", ent_verb_members, false },
