@@ -51,6 +51,7 @@ struct ent_source {
 /* --- pg_session.c --- */
 /* Connects, verifies and makes the session read-only with time-outs. url: a libpq URI. */
 int ent_pg_connect(struct ent_source *s, const char *url, const struct ent_option *options, size_t n_options, struct ent_err *err);
+int ent_pg_connect_replication(struct ent_source *s, struct ent_source *ret, struct ent_err *err);
 /* Waits until a result can be taken without blocking. ENT_ECANCELLED (the statement is cancelled at the server), ENT_EAGAIN, ENT_EIO. */
 int ent_pg_wait(struct ent_source *s, struct ent_err *err);
 /* Gives up the running statement and drains the connection. */

@@ -424,3 +424,22 @@ int ent_pg_connect(struct ent_source *s, const char *url, const struct ent_optio
 	ENT_TRY(kind_find(s, err));
 	return t.snapshot ? snapshot_pin(s, t.snapshot, err) : 0;
 }
+
+/* The same address and secrets as s, as a replication session. */
+int ent_pg_connect_replication(struct ent_source *s, struct ent_source *ret, struct ent_err *err)
+{
+	struct settings t = { 0 };
+	PQconninfoOption *all = PQconninfo(s->con);
+	if (!all)
+		return ent_nomem(err);
+	for (const PQconninfoOption *o = all; o->keyword; o++)
+		if (strcmp(o->keyword, "replication") != 0)
+			setting_add(&t, o->keyword, o->val);
+	setting_add(&t, "replication", "database");
+	ret->con = PQconnectStartParams(t.keys, t.values, 0);
+	PQconninfoFree(all);
+	if (!ret->con)
+		return ent_nomem(err);
+	PQsetNoticeProcessor(ret->con, notice_drop, NULL);
+	return handshake(ret, err);
+}

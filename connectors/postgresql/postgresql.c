@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "pg_changes.h"
 #include "pg_sink.h"
 
 #define EXPORT __attribute__((visibility("default")))
@@ -68,7 +69,7 @@ const struct ent_connector *ent_connector_entry(void)
 							.dialect = "postgresql",
 							.capabilities = ENT_CAP_SNAPSHOT | ENT_CAP_SQL | ENT_CAP_SPLIT | ENT_CAP_CHECKSUM |
 									ENT_CAP_WIRE | ENT_CAP_WRITE | ENT_CAP_TXN_SINK | ENT_CAP_UPSERT |
-									ENT_CAP_TWO_PHASE | ENT_CAP_PARALLEL,
+									ENT_CAP_TWO_PHASE | ENT_CAP_CDC | ENT_CAP_PARALLEL,
 							.open = source_open,
 							.close = source_close,
 							.describe = source_describe,
@@ -92,6 +93,13 @@ const struct ent_connector *ent_connector_entry(void)
 							.sink_prepare = ent_pg_sink_prepare,
 							.settle = ent_pg_settle,
 							.in_doubt = ent_pg_in_doubt,
-							.sink_alter = ent_pg_sink_alter };
+							.sink_alter = ent_pg_sink_alter,
+							.changes_open = ent_pg_changes_open,
+							.changes_next = ent_pg_changes_next,
+							.changes_ack = ent_pg_changes_ack,
+							.changes_close = ent_pg_changes_close,
+							.changes_drop = ent_pg_changes_drop,
+							.position = ent_pg_position,
+							.position_reached = ent_pg_position_reached };
 	return &connector;
 }

@@ -230,6 +230,40 @@ static void copy_cut(void)
 	PQfinish(con);
 }
 
+static void copy_change_table(const char *object)
+{
+	char sql[300];
+	PGconn *con = PQconnectdb(url(""));
+	snprintf(sql, sizeof sql, "CREATE TABLE %s (id bigint PRIMARY KEY, v text, n integer)", object);
+	run(con, sql);
+	PQfinish(con);
+}
+
+static bool copy_change(const char *object, enum suite_change step)
+{
+	static const char *const statements[][2] = {
+		[SUITE_CHANGE_INSERT] = { "INSERT INTO %s VALUES (1, 'one', 10), (2, 'two', 20), (3, NULL, 30)" },
+		[SUITE_CHANGE_UPDATE] = { "UPDATE %s SET v = 'zwei' WHERE id = 2" },
+		[SUITE_CHANGE_DELETE] = { "DELETE FROM %s WHERE id = 1" },
+		[SUITE_CHANGE_KEY] = { "UPDATE %s SET id = 30 WHERE id = 3" },
+		[SUITE_CHANGE_MANY] = { "INSERT INTO %s SELECT 1000 + k, 'many', k FROM generate_series(1, 1000) AS k" },
+		[SUITE_CHANGE_ADD] = { "ALTER TABLE %s ADD COLUMN extra text", "INSERT INTO %s VALUES (40, 'forty', 40, 'more')" },
+		[SUITE_CHANGE_TRUNCATE] = { "TRUNCATE %s" },
+		[SUITE_CHANGE_LOSE] = { "SELECT pg_drop_replication_slot('entente_suite') -- %s",
+					"SELECT pg_create_logical_replication_slot('entente_suite', 'pgoutput') -- %s" },
+	};
+	PGconn *con = PQconnectdb(url(""));
+	for (size_t i = 0; i < 2 && statements[step][i]; i++) {
+		ENT_CLEANUP(ent_buf_deinit) struct ent_buf sql = ENT_BUF(1000);
+		const char *at = strstr(statements[step][i], "%s");
+		ent_buf_put(&sql, statements[step][i], (size_t)(at - statements[step][i]));
+		ent_buf_printf(&sql, "%s%s", object, at + 2);
+		run(con, ent_buf_text(&sql));
+	}
+	PQfinish(con);
+	return true;
+}
+
 static void test_copy(const struct ent_connector *c)
 {
 	static const struct ent_option options[] = { { "access", "write" } };
@@ -240,7 +274,10 @@ static void test_copy(const struct ent_connector *c)
 					 .n_options = 1,
 					 .prefix = "public.",
 					 .drop = copy_drop,
-					 .cut = copy_cut };
+					 .cut = copy_cut,
+					 .change_table = copy_change_table,
+					 .change = copy_change,
+					 .missing_text = "made anew" };
 	suite_copy_run(&copy);
 }
 
