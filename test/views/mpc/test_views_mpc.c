@@ -1,8 +1,12 @@
 /* Proof by enumeration. Each protocol runs on at most three rows over Z_2 and Z_4, once for every value of every PRG output and every sharing of its
  * inputs; what a party sees (its input components, its PRG outputs, what it receives) must have the same distribution for all secrets. Masks are
- * restricted to the bits that matter; ring protocols are looked at modulo 4, a homomorphic image. The three parties are coroutines of one thread. */
+ * restricted to the bits that matter; ring protocols are looked at modulo 4, a homomorphic image. The three parties are coroutines of one thread.
+ * Owners and receivers outside the trio are part of the step at each party: the owner is asked again by everyone, what the receiver gets is put
+ * together afterwards. Entries marked `broken` have their masks taken away: there the difference must be seen. */
 #include <ucontext.h>
 
+#include "crypto/hash.h"
+#include "crypto/prg.h"
 #include "mpc/compare.h"
 #include "mpc/convert.h"
 #include "mpc/engine.h"
@@ -17,6 +21,8 @@
 
 #define VARS_MAX 64
 #define STACK ((size_t)512 * 1024)
+#define OWNER_KEYS 8 /* and 9: the two components an owner outside draws */
+#define RECEIVED_MAX 4096
 
 struct seat;
 
@@ -30,6 +36,9 @@ struct protocol {
 	uint64_t lanes, packed; /* bits that vary in plane words and in packed rows */
 	unsigned perms;         /* rows of its permutations, 0 = none */
 	bool only_perms;        /* masks stay 0: only what is opened is looked at */
+	unsigned cross;         /* planes of a masked number; 0 = 63 */
+	bool receiver;          /* someone outside gets the result: and only that */
+	bool broken;            /* the masks stay 0: views must differ */
 	int knows;              /* the party that knows the secret anyway; -1 none */
 };
 
@@ -83,6 +92,7 @@ static uint64_t mix(uint64_t h, uint64_t v)
 	return h ^ h >> 29;
 }
 
+static bool is_permutation(int key) { return key >= 4 && key < OWNER_KEYS; }
 static uint64_t ring_mask(const struct protocol *p) { return ((uint64_t)1 << p->ring_bits) - 1; }
 static uint64_t secret_mask(const struct protocol *p) { return ((uint64_t)1 << p->bits) - 1; }
 
@@ -106,7 +116,7 @@ static void see(struct end *e, const uint8_t *data, size_t len)
 	for (size_t i = 0; i < len; i += 8) {
 		uint64_t v = 0;
 		memcpy(&v, data + i, len - i < 8 ? len - i : 8);
-		bool cross = e->length == 63 * 8;
+		bool cross = e->length == (p->cross ? p->cross : 63) * 8;
 		if (!cross || e->at + i < 16)
 			s->view = mix(s->view, cross || !(p->ring || p->zero_ring) ? v : v & ring_mask(p));
 	}
@@ -148,7 +158,7 @@ static void queue_none(struct ent_link *l) { (void)l; }
 /* Which bits of a PRG word vary; permutation draws have none and are told by their key. */
 static uint64_t lanes_of(const struct protocol *p, int key, uint16_t stream, uint64_t word)
 {
-	if (key >= 4 || p->only_perms)
+	if (is_permutation(key) || p->only_perms)
 		return 0;
 	if (stream == STREAM_MASK1_BITS || stream == STREAM_MASK2_BITS || stream == STREAM_NEW_BITS)
 		return p->packed;
@@ -168,7 +178,7 @@ static struct var *find(struct seat *s, int key, uint32_t op, uint16_t stream, u
 	if (!w->learning)
 		return NULL;
 	uint64_t lanes = lanes_of(w->p, key, stream, word);
-	uint32_t radix = key >= 4 ? (word ? 1 : w->p->perms == 2 ? 2 : 6) : 1u << __builtin_popcountll(lanes);
+	uint32_t radix = is_permutation(key) ? (word ? 1 : w->p->perms == 2 ? 2 : 6) : 1u << __builtin_popcountll(lanes);
 	if (radix == 1)
 		return NULL;
 	ENT_ASSERT(w->vars < VARS_MAX);
@@ -199,9 +209,9 @@ static void enumerate_prg(void *arg, int key, uint32_t op, uint16_t stream, uint
 {
 	struct seat *s = arg;
 	for (size_t i = 0; i < words; i++) {
-		struct var *v = s->watching && (key < 4 || word + i == 0) ? find(s, key, op - s->op_base, stream, word + i) : NULL;
+		struct var *v = s->watching && (!is_permutation(key) || word + i == 0) ? find(s, key, op - s->op_base, stream, word + i) : NULL;
 		uint64_t digit = v && v->stride ? s->index / v->stride % v->radix : 0;
-		out[i] = key >= 4 ? permutation_word(digit, s->w->p->perms) : v ? deposit(digit, v->lanes) : 0;
+		out[i] = is_permutation(key) ? permutation_word(digit, s->w->p->perms) : v ? deposit(digit, v->lanes) : 0;
 		if (v)
 			s->view = mix(s->view, out[i]);
 	}
@@ -325,13 +335,30 @@ static int explore(const struct protocol *p, const uint64_t secret[4], struct se
 	return 0;
 }
 
+/* What someone outside got in each run from each party. */
+static uint64_t received[3][RECEIVED_MAX];
+
+/* Over all masks, the same for every sharing of one secret: the receiver learns the result and nothing of the components. */
+static uint64_t receiver_differs(const struct protocol *p, uint64_t runs, uint64_t *ret_first)
+{
+	uint64_t sharings = (uint64_t)1 << (2 * p->bits), different = 0;
+	for (uint64_t i = 0; i < sharings; i++) {
+		uint64_t sum = 0;
+		for (uint64_t k = i; k < runs && k < RECEIVED_MAX; k += sharings)
+			sum += mix(mix(received[0][k], received[1][k]), received[2][k]);
+		*ret_first = i ? *ret_first : sum;
+		different += sum != *ret_first;
+	}
+	return different;
+}
+
 static bool same_view(const struct seat *a, const struct seat *b) { return a->sum[0] == b->sum[0] && a->sum[1] == b->sum[1]; }
 
 /* All secrets against secrets 0; true when every party that may learn nothing sees the same. */
 static void prove(const struct protocol *p)
 {
 	struct seat first[3], here[3];
-	uint64_t runs = 0, bits = p->inputs * p->bits, different = 0;
+	uint64_t runs = 0, bits = p->inputs * p->bits, different = 0, got = 0, before = 0;
 	int rc = 0;
 	for (uint64_t v = 0; v < (uint64_t)1 << bits && !rc; v++) {
 		uint64_t secret[4] = { 0 };
@@ -340,8 +367,16 @@ static void prove(const struct protocol *p)
 		rc = explore(p, secret, v ? here : first, &runs);
 		for (int i = 0; v && i < 3; i++)
 			different += i != p->knows && !same_view(&first[i], &here[i]);
+		if (p->receiver) {
+			different += receiver_differs(p, runs, &got);
+			different += v && got == before; /* he does learn the secret */
+			before = got;
+		}
 	}
-	OK(!rc && !different, "%s: one view for all secrets (%llu runs each)", p->name, (unsigned long long)runs);
+	if (p->broken)
+		OK(!rc && different, "%s: without masks the views differ", p->name);
+	else
+		OK(!rc && !different, "%s: one view for all secrets (%llu runs each)", p->name, (unsigned long long)runs);
 }
 
 /* Input i as `planes` planes of `rows` rows, or as a ring of one row. */
@@ -478,6 +513,141 @@ static int run_a2b(struct ent_mpc *m, struct seat *s, struct ent_err *err)
 	return ent_mpc_a2b(m, &x, 2, &z, err);
 }
 
+/* Secrets and masks in the two top bits, so that the top bit of a sum varies. */
+static int top_in(struct ent_mpc *m, const struct seat *s, struct ent_ring *ret, struct ent_err *err)
+{
+	ENT_TRY(ring_in(m, s, 0, ret, err));
+	for (int j = 0; j < 2; j++)
+		ret->c[j][0] <<= 62;
+	return 0;
+}
+
+static int run_trunc(struct ent_mpc *m, struct seat *s, struct ent_err *err)
+{
+	RING x = { 0 };
+	RING z = { 0 };
+	ENT_TRY(top_in(m, s, &x, err));
+	return ent_mpc_trunc(m, &x, 62, &z, err);
+}
+
+/* ---- owners and receivers outside the trio ---- */
+
+struct outside { /* the link to him at one party */
+	struct ent_link link;
+	struct seat *s; /* NULL: nobody listens */
+	uint8_t data[256];
+	size_t head, tail;
+};
+
+static struct seat *drawing; /* whose draws of an owner's components are counted now */
+static bool owner_draws;     /* by the owner himself: no part of a view */
+
+void __wrap_ent_prg_fill(const struct ent_prg *p, uint32_t op, uint16_t stream, uint64_t index, void *out, size_t len);
+void __real_ent_prg_fill(const struct ent_prg *p, uint32_t op, uint16_t stream, uint64_t index, void *out, size_t len);
+
+static const uint8_t owner_nonce[16] = "views";
+
+/* The seeds are 1,1,... and 2,2,...; which of them a generator has is told by its key. */
+static int owner_component(const struct ent_prg *p)
+{
+	static struct ent_prg first;
+	static bool known;
+	uint8_t seed[16], key[ENT_PRG_KEY_LEN];
+	if (!known) {
+		memset(seed, 1, sizeof seed);
+		ENT_ASSERT(!ent_hkdf_sha256(ent_bytes(seed, 16), ent_bytes(owner_nonce, 16), ent_bytes_str("entente owner share 1"), key, sizeof key,
+					    NULL));
+		ent_prg_init(&first, key);
+		known = true;
+	}
+	return memcmp(p->round_keys, first.round_keys, sizeof first.round_keys) ? 1 : 0;
+}
+
+void __wrap_ent_prg_fill(const struct ent_prg *p, uint32_t op, uint16_t stream, uint64_t index, void *out, size_t len)
+{
+	if (!drawing || stream != STREAM_OUTSIDE) {
+		__real_ent_prg_fill(p, op, stream, index, out, len);
+		return;
+	}
+	uint64_t *words = out, seen = drawing->view;
+	enumerate_prg(drawing, OWNER_KEYS + owner_component(p), drawing->op_base, stream, 2 * index, words, len / 8);
+	if (owner_draws)
+		drawing->view = seen;
+}
+
+static int owner_seeds(struct ent_random *r, void *buf, size_t len, struct ent_err *err)
+{
+	(void)r, (void)err;
+	for (size_t i = 0; i < len; i++)
+		((uint8_t *)buf)[i] = (uint8_t)(1 + i / 16);
+	return 0;
+}
+
+static int outside_send(struct ent_link *l, const void *data, size_t len, struct ent_err *err)
+{
+	struct outside *o = (struct outside *)l;
+	(void)err;
+	if (!o->s)
+		return 0;
+	ENT_ASSERT(o->tail + len <= sizeof o->data);
+	memcpy(o->data + o->tail, data, len);
+	o->tail += len;
+	return 0;
+}
+
+/* The greeting holds nothing but the seeds, which count as what is drawn from them. */
+static int outside_recv(struct ent_link *l, void *data, size_t len, struct ent_err *err)
+{
+	struct outside *o = (struct outside *)l;
+	(void)err;
+	ENT_ASSERT(o->head + len <= o->tail);
+	memcpy(data, o->data + o->head, len);
+	for (size_t i = 0; i < len && o->head; i++)
+		o->s->view = mix(o->s->view, o->data[o->head + i]);
+	o->head += len;
+	return 0;
+}
+
+static const struct ent_link_ops outside_ops = { outside_send, outside_recv, queue_none, queue_none };
+
+static int run_owner(struct ent_mpc *m, struct seat *s, struct ent_err *err)
+{
+	ROWS z = { 0 };
+	struct ent_random seeds = { owner_seeds };
+	struct outside mine = { .link = { .ops = &outside_ops }, .s = s }, others = { .link = { .ops = &outside_ops } };
+	struct ent_link *links[3] = { &others.link, &others.link, &others.link };
+	uint64_t top = s->w->secret[0] << 62;
+	bool ring = s->w->p->ring;
+	struct ent_plain plain = { .rows = ring ? 1 : 2, .planes = !ring, .rings = ring, .bits = &s->w->secret[0], .ring = { &top } };
+	links[s->party] = &mine.link;
+	drawing = s;
+	owner_draws = true;
+	int code = ent_outside_send(links, &seeds, owner_nonce, &plain, err);
+	owner_draws = false;
+	code = code ? code : ent_mpc_input_outside(m, &mine.link, owner_nonce, &plain, &z, err);
+	return code;
+}
+
+static int run_receiver(struct ent_mpc *m, struct seat *s, struct ent_err *err)
+{
+	ROWS x = { .rows = 2 };
+	struct outside o = { .link = { .ops = &outside_ops }, .s = s };
+	if (s->w->p->ring) {
+		x.rows = x.bits.rows = 1;
+		x.rings = 1;
+		ENT_TRY(top_in(m, s, &x.ring[0], err));
+	} else {
+		ENT_TRY(bits_in(m, s, 0, 2, 1, &x.bits, err));
+	}
+	ENT_TRY(ent_mpc_open_rows_outside(m, (struct ent_why){ "x", ENT_PERMIT_RESULT }, &o.link, &x, err));
+	uint64_t h = 1;
+	for (size_t i = 0; i < o.tail; i++)
+		h = mix(h, o.data[i]);
+	ENT_ASSERT(s->index < RECEIVED_MAX);
+	received[s->party][s->index] = h;
+	return 0;
+}
+
 static int run_shuffle(struct ent_mpc *m, struct seat *s, struct ent_err *err)
 {
 	ROWS x = { .rows = 2 };
@@ -521,6 +691,8 @@ static int run_compact(struct ent_mpc *m, struct seat *s, struct ent_err *err)
 	return ent_mpc_compact(m, &x, &flag, err);
 }
 
+#define TOP ((uint64_t)3 << 62)
+
 static const struct protocol protocols[] = {
 	{ .name = "input", .run = run_input, .inputs = 1, .bits = 2, .lanes = 3, .knows = 0 },
 	{ .name = "and", .run = run_and, .inputs = 2, .bits = 2, .lanes = 3, .knows = -1 },
@@ -534,6 +706,30 @@ static const struct protocol protocols[] = {
 	{ .name = "dot mod 4", .run = run_dot, .inputs = 2, .bits = 2, .ring_bits = 2, .ring = true, .zero_ring = true, .knows = -1 },
 	{ .name = "b2a mod 4", .run = run_b2a, .inputs = 1, .bits = 1, .ring_bits = 2, .zero_ring = true, .lanes = 1, .knows = -1 },
 	{ .name = "a2b mod 4", .run = run_a2b, .inputs = 1, .bits = 2, .ring_bits = 2, .ring = true, .lanes = 1, .knows = -1 },
+	{ .name = "trunc mod 8",
+	  .run = run_trunc,
+	  .inputs = 1,
+	  .bits = 2,
+	  .ring_bits = 3,
+	  .ring = true,
+	  .zero_ring = true,
+	  .lanes = 1,
+	  .cross = 62,
+	  .knows = -1 },
+	{ .name = "owner outside", .run = run_owner, .inputs = 1, .bits = 2, .lanes = 3, .knows = -1 },
+	{ .name = "owner outside, broken", .run = run_owner, .inputs = 1, .bits = 2, .broken = true, .knows = -1 },
+	{ .name = "owner outside, ring", .run = run_owner, .inputs = 1, .bits = 2, .ring_bits = 2, .ring = true, .lanes = TOP, .knows = -1 },
+	{ .name = "receiver outside", .run = run_receiver, .inputs = 1, .bits = 2, .lanes = 3, .receiver = true, .knows = -1 },
+	{ .name = "receiver outside, broken", .run = run_receiver, .inputs = 1, .bits = 2, .receiver = true, .broken = true, .knows = -1 },
+	{ .name = "receiver outside, ring",
+	  .run = run_receiver,
+	  .inputs = 1,
+	  .bits = 2,
+	  .ring_bits = 2,
+	  .ring = true,
+	  .lanes = TOP,
+	  .receiver = true,
+	  .knows = -1 },
 	{ .name = "shuffle, 2 rows of bits", .run = run_shuffle, .inputs = 1, .bits = 2, .packed = 0x0101, .perms = 2, .knows = -1 },
 	{ .name = "shuffle, 2 ring rows mod 2",
 	  .run = run_shuffle_ring,
