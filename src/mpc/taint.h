@@ -1,6 +1,6 @@
 /* Marks for the constant-time test: under valgrind, shares are made undefined and every branch or address that depends on them is reported.
- * Marked: mask draws, received payloads, what a test marks itself. Only open.c clears marks, of what it opened. Outside valgrind, or built without
- * its header, these do nothing. */
+ * Marked: mask draws, received payloads, what a test marks itself. Only open.c and a receiver outside the trio clear marks, of what was opened.
+ * Outside valgrind, or built without its header, these do nothing. */
 #ifndef ENT_MPC_TAINT_H
 #define ENT_MPC_TAINT_H
 #include <stddef.h>
