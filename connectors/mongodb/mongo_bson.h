@@ -21,6 +21,9 @@ int ent_mongo_decode(struct ent_mongo_decoder *d, const bson_t *doc, struct ent_
 /* Only the fields of _id; every other column is NULL. For deleted documents. */
 int ent_mongo_decode_key(struct ent_mongo_decoder *d, const bson_t *key, struct ent_err *err);
 
+/* Every field of the document has its column. */
+bool ent_mongo_knows(const struct ent_mongo_node *tree, const bson_t *doc);
+
 /* Canonical extended JSON of one value, without blanks. ENT_EDATA: not UTF-8, or nested too deep. */
 int ent_mongo_json(const bson_iter_t *at, struct ent_buf *out, struct ent_err *err);
 #endif

@@ -432,3 +432,24 @@ static int document_put(struct ent_mongo_decoder *d, const bson_t *doc, bool key
 
 int ent_mongo_decode(struct ent_mongo_decoder *d, const bson_t *doc, struct ent_err *err) { return document_put(d, doc, false, err); }
 int ent_mongo_decode_key(struct ent_mongo_decoder *d, const bson_t *key, struct ent_err *err) { return document_put(d, key, true, err); }
+
+static bool all_known(const struct ent_mongo_node *in, bson_iter_t *at, bool top)
+{
+	const struct ent_mongo_node *hint = in->first;
+	bson_iter_t inner;
+	while (bson_iter_next(at)) {
+		const struct ent_mongo_node *n = find(in, hint, bson_iter_key(at));
+		if (!n && !(top && !strcmp(bson_iter_key(at), ENT_MONGO_MICROS)))
+			return false;
+		if (n && n->column < 0 && BSON_ITER_HOLDS_DOCUMENT(at) && bson_iter_recurse(at, &inner) && !all_known(n, &inner, false))
+			return false;
+		hint = n ? n->next : NULL;
+	}
+	return true;
+}
+
+bool ent_mongo_knows(const struct ent_mongo_node *tree, const bson_t *doc)
+{
+	bson_iter_t at;
+	return bson_iter_init(&at, doc) && all_known(tree, &at, true);
+}

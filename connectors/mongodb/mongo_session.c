@@ -76,9 +76,7 @@ int ent_mongo_fail(const bson_error_t *e, const char *what, struct ent_err *err)
 		ent_why(err, "%.300s", e->message);
 	if (err)
 		err->vendor = (int)e->code;
-	if (strstr(e->message, "TLS") || strstr(e->message, "certificate"))
-		ent_next(err, "name the certificate authority with ?tlsCAFile=FILE in the address, or say tls=false for a plain connection");
-	else if (code == ENT_EDENIED)
+	if (code == ENT_EDENIED)
 		ent_next(err, "check the user, --password-file and ?authSource=DATABASE of the address");
 	return code;
 }
@@ -216,7 +214,14 @@ int ent_mongo_connect(struct ent_source *s, const char *url, const struct ent_op
 	defaults_set(s);
 	ENT_TRY(ent_mongo_cancelled(s, err));
 	ENT_TRY(client_make(s, err));
-	return ping(s, &e) ? ent_mongo_fail(&e, "cannot connect to MongoDB", err) : 0;
+	if (!ping(s, &e))
+		return 0;
+	int code = ent_mongo_fail(&e, "cannot connect to MongoDB", err);
+	if (mongoc_uri_get_tls(s->uri) && code != ENT_EDENIED)
+		ent_next(
+			err,
+			"TLS is spoken: name the certificate authority with ?tlsCAFile=FILE in the address, or say tls=false for a plain connection");
+	return code;
 }
 
 int ent_mongo_reconnect(struct ent_source *s, unsigned attempt, struct ent_err *err)

@@ -2,6 +2,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "mongo_changes.h"
+#include "mongo_event.h"
 #include "mongo_sink.h"
 
 #define EXPORT __attribute__((visibility("default")))
@@ -58,7 +60,7 @@ const struct ent_connector *ent_connector_entry(void)
 							.suffixes = "",
 							.dialect = "mongodb",
 							.capabilities = ENT_CAP_SNAPSHOT | ENT_CAP_SPLIT | ENT_CAP_WIRE | ENT_CAP_WRITE |
-									ENT_CAP_UPSERT | ENT_CAP_PARALLEL,
+									ENT_CAP_UPSERT | ENT_CAP_PARALLEL | ENT_CAP_CDC,
 							.open = source_open,
 							.close = source_close,
 							.describe = source_describe,
@@ -76,6 +78,13 @@ const struct ent_connector *ent_connector_entry(void)
 							.sink_last = ent_mongo_sink_last,
 							.sink_finish = ent_mongo_sink_finish,
 							.sink_close = ent_mongo_sink_close,
-							.sink_alter = ent_mongo_sink_alter };
+							.sink_alter = ent_mongo_sink_alter,
+							.changes_open = ent_mongo_changes_open,
+							.changes_next = ent_mongo_changes_next,
+							.changes_ack = ent_mongo_changes_ack,
+							.changes_close = ent_mongo_changes_close,
+							.changes_drop = ent_mongo_changes_drop,
+							.position = ent_mongo_position,
+							.position_reached = ent_mongo_cursor_reached };
 	return &connector;
 }

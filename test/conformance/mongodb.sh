@@ -12,4 +12,5 @@ finish() { "$servers/mongo.sh" stop "$work/mongo" >/dev/null 2>&1; rm -rf "$work
 trap finish EXIT
 ready=$("$servers/mongo.sh" start "$work/mongo" 0) || exit 1
 printf 'test\n' >"$work/password"
-"$1" "$2" "${ready#ready }" "$work"
+read -r _ url secured <<<"$ready"
+"$1" "$2" "$url" "$secured" "$work"

@@ -5,7 +5,7 @@
 #include "arrow/value.h"
 #include "entente/connector.h"
 
-static int kit_rows(void *arg, const struct ent_batch *b, struct ent_err *err)
+static inline int kit_rows(void *arg, const struct ent_batch *b, struct ent_err *err)
 {
 	struct ent_buf *out = (struct ent_buf *)arg;
 	for (size_t r = 0; r < b->rows; r++)
@@ -37,4 +37,14 @@ static inline int kit_dump(const struct ent_connector *c, struct ent_source *s, 
 		ENT_TRY(kit_rows(out, &b, err));
 	}
 }
+
+/* --- a proxy that cuts --- */
+
+struct kit_proxy;
+/* Forwards connections to the host and port of a URL; once armed, the next connection that has brought cut_after bytes from the server is cut. */
+struct kit_proxy *kit_proxy_start(const char *url, size_t cut_after);
+int kit_proxy_port(const struct kit_proxy *p);
+void kit_proxy_arm(struct kit_proxy *p);
+int kit_proxy_cuts(struct kit_proxy *p);
+void kit_proxy_stop(struct kit_proxy *p);
 #endif

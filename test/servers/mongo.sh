@@ -3,14 +3,14 @@
 # It knows no sessions, transactions, authentication or sharding; what needs them is not tested against it.
 #   mongo.sh install             fetches the jars (pinned, digests checked) and compiles the substitute
 #   mongo.sh present             exit 0 when it is installed
-#   mongo.sh start FOLDER PORT   PORT 0: a free one; prints "ready mongodb://127.0.0.1:PORT/test"
+#   mongo.sh start FOLDER PORT   PORT 0: a free one; prints "ready mongodb://127.0.0.1:PORT/test TLSPORT"; FOLDER/ca.crt signs its certificate
 #   mongo.sh stop FOLDER
 set -euo pipefail
 
 fail() { echo "mongo.sh: $1" >&2; exit 1; }
 
 sources=$(cd "$(dirname "$0")" && pwd)/mongo
-place=${SERVERS_CACHE:-$HOME/.cache/test-servers}/mongo-1.47.0
+place=${SERVERS_CACHE:-$HOME/.cache/test-servers}/mongo-1.47.0-$(sha256sum "$sources/Substitute.java" | cut -c1-8)
 
 fetch() { # FOLDER
 	cp "$sources/pom.xml" "$1/"
@@ -31,18 +31,29 @@ install() {
 	mv "$work/out" "$place"
 }
 
+certificate() { # FOLDER
+	local f=$1
+	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 8 -subj "/CN=entente test CA" -keyout "$f/ca.key" -out "$f/ca.crt"
+	openssl req -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -subj "/CN=localhost" -keyout "$f/server.key" -out "$f/server.csr"
+	printf 'subjectAltName = DNS:localhost, IP:127.0.0.1\n' >"$f/server.ext"
+	openssl x509 -req -days 8 -in "$f/server.csr" -CA "$f/ca.crt" -CAkey "$f/ca.key" -CAcreateserial -extfile "$f/server.ext" -out "$f/server.crt"
+	openssl pkcs8 -topk8 -nocrypt -in "$f/server.key" -outform DER -out "$f/key.der"
+}
+
 start() { # FOLDER PORT
 	[ -d "$place" ] || fail "not installed; run: $0 install"
 	mkdir -p "$1"
-	local f pid i
+	local f pid i plain secured
 	f=$(cd "$1" && pwd)
 	rm -f "$f/ready"
-	java -Xmx320m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -cp "$place:$place/lib/*" Substitute "$2" "$f/ready" </dev/null >"$f/server.log" 2>&1 &
+	[ -f "$f/key.der" ] || certificate "$f" 2>/dev/null
+	java -Xmx320m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -cp "$place:$place/lib/*" Substitute "$2" "$f" </dev/null >"$f/server.log" 2>&1 &
 	pid=$!
 	echo "$pid" >"$f/pid"
 	for ((i = 0; i < 600; i++)); do
 		if [ -s "$f/ready" ]; then
-			echo "ready mongodb://127.0.0.1:$(cat "$f/ready")/test"
+			read -r plain secured <"$f/ready"
+			echo "ready mongodb://127.0.0.1:$plain/test $secured"
 			return
 		fi
 		kill -0 "$pid" 2>/dev/null || break

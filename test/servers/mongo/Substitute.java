@@ -8,12 +8,17 @@ import de.bwaldvogel.mongo.oplog.Oplog;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
+import java.security.KeyFactory;
+import java.security.cert.CertificateFactory;
+import java.security.cert.X509Certificate;
+import java.security.spec.PKCS8EncodedKeySpec;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
 
 /**
- * MongoDB's wire protocol over memory. Arguments: port (0 chooses one), file that receives the port once the server listens.
+ * MongoDB's wire protocol over memory, plain on one port and with TLS on another. Arguments: plain port (0 chooses one), folder with key.der and
+ * server.crt; its file "ready" receives both ports once the server listens.
  *
  * A real server's change event carries the namespace, tells a replacement from an update, and identifies the document by its _id. The library's
  * events do not, so an Oplog is put around its own: on the way in, every update keeps the id it hit; on the way out, events are completed.
@@ -22,15 +27,27 @@ final class Substitute {
     private Substitute() {}
 
     public static void main(String[] args) throws Exception {
-        MongoServer server = new MongoServer(new Memory());
-        server.enableOplog();
-        Runtime.getRuntime().addShutdownHook(new Thread(server::shutdownNow));
-        server.bind("127.0.0.1", Integer.parseInt(args[0]));
-        Path ready = Path.of(args[1]);
-        Path fresh = Path.of(args[1] + ".new");
-        Files.writeString(fresh, Integer.toString(server.getLocalAddress().getPort()));
-        Files.move(fresh, ready, StandardCopyOption.ATOMIC_MOVE);
+        Path folder = Path.of(args[1]);
+        Memory memory = new Memory();
+        MongoServer plain = new MongoServer(memory);
+        MongoServer secured = new MongoServer(memory);
+        plain.enableOplog();
+        secure(secured, folder);
+        Runtime.getRuntime().addShutdownHook(new Thread(plain::shutdownNow));
+        plain.bind("127.0.0.1", Integer.parseInt(args[0]));
+        secured.bind("127.0.0.1", 0);
+        Path fresh = folder.resolve("ready.new");
+        Files.writeString(fresh, plain.getLocalAddress().getPort() + " " + secured.getLocalAddress().getPort() + "\n");
+        Files.move(fresh, folder.resolve("ready"), StandardCopyOption.ATOMIC_MOVE);
         Thread.currentThread().join();
+    }
+
+    private static void secure(MongoServer server, Path folder) throws Exception {
+        byte[] key = Files.readAllBytes(folder.resolve("key.der"));
+        try (var in = Files.newInputStream(folder.resolve("server.crt"))) {
+            X509Certificate certificate = (X509Certificate) CertificateFactory.getInstance("X.509").generateCertificate(in);
+            server.enableSsl(KeyFactory.getInstance("EC").generatePrivate(new PKCS8EncodedKeySpec(key)), null, certificate);
+        }
     }
 
     private static final class Memory extends MemoryBackend {
