@@ -16,6 +16,7 @@ struct ent_mongo_table { /* one described object */
 	struct ent_mongo_table *next;
 	char *object, db[65], name[256];
 	bool there;
+	char uuid[33];
 	char *kept; /* the document of ENT_MONGO_SCHEMAS as JSON, by bson_free; NULL: none */
 	struct ent_mongo_columns columns;
 };
@@ -61,7 +62,8 @@ int ent_mongo_table_get(struct ent_source *s, const char *object, struct ent_mon
 void ent_mongo_tables_forget(struct ent_source *s);
 /* Keeps the columns of a collection for later readers. */
 int ent_mongo_schema_store(struct ent_source *s, const char *db, const char *name, const struct ent_mongo_columns *c, struct ent_err *err);
-int ent_mongo_collection_there(struct ent_source *s, const char *db, const char *name, bool *ret, struct ent_err *err);
+/* uuid (may be NULL): the collection's own, as hexadecimal digits; "" when the server tells none. */
+int ent_mongo_collection_there(struct ent_source *s, const char *db, const char *name, bool *ret, char uuid[33], struct ent_err *err);
 
 /* --- mongo_read.c --- */
 int ent_mongo_scan(struct ent_source *s, const char *object, const char *const *columns, size_t n_columns, struct ArrowArrayStream *ret,

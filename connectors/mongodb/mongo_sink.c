@@ -102,7 +102,7 @@ static int collection_make(struct ent_sink *k, const char *name, struct ent_err 
 	bool there;
 	ENT_BSON_AUTO command = BCON_NEW("create", BCON_UTF8(name));
 	int code = ent_mongo_command(k->source, k->db, command, NULL, "the collection cannot be created", err);
-	if (code == ENT_EDATA && !ent_mongo_collection_there(k->source, k->db, name, &there, err) && there)
+	if (code == ENT_EDATA && !ent_mongo_collection_there(k->source, k->db, name, &there, NULL, err) && there)
 		return 0; /* another part of the job was faster */
 	return code;
 }
@@ -110,7 +110,7 @@ static int collection_make(struct ent_sink *k, const char *name, struct ent_err 
 static int collection_drop(struct ent_sink *k, const char *name, struct ent_err *err)
 {
 	bool there;
-	ENT_TRY(ent_mongo_collection_there(k->source, k->db, name, &there, err));
+	ENT_TRY(ent_mongo_collection_there(k->source, k->db, name, &there, NULL, err));
 	ENT_BSON_AUTO command = BCON_NEW("drop", BCON_UTF8(name));
 	return there ? ent_mongo_command(k->source, k->db, command, NULL, "a collection cannot be dropped", err) : 0;
 }
@@ -121,8 +121,11 @@ static int columns_keep(struct ent_sink *k, const struct ent_mongo_sink_table *t
 		return ent_mongo_schema_store(k->source, t->db, t->name, &t->plan.columns, err);
 	bson_error_t e;
 	bson_iter_t at;
+	bool there;
+	char uuid[33];
+	ENT_TRY(ent_mongo_collection_there(k->source, t->db, t->name, &there, uuid, err));
 	ENT_BSON_AUTO filter = BCON_NEW("_id", BCON_UTF8(t->name));
-	ENT_BSON_AUTO doc = BCON_NEW("_id", BCON_UTF8(t->name));
+	ENT_BSON_AUTO doc = BCON_NEW("_id", BCON_UTF8(t->name), "uuid", BCON_UTF8(uuid));
 	ENT_BSON_AUTO opts = BCON_NEW("upsert", BCON_BOOL(true));
 	ENT_COLLECTION_AUTO c = mongoc_client_get_collection(k->source->client, t->db, ENT_MONGO_SCHEMAS);
 	bool ok = t->kept ? bson_iter_init_find(&at, t->kept, "columns") && bson_append_iter(doc, "columns", -1, &at) &&
@@ -141,7 +144,7 @@ static int collection_prepare(struct ent_sink *k, struct ent_mongo_sink_table *t
 	if (t->mode == ENT_WRITE_REPLACE) {
 		if (!t->resume)
 			ENT_TRY(collection_drop(k, t->load, err));
-		ENT_TRY(ent_mongo_collection_there(k->source, t->db, t->load, &loading, err));
+		ENT_TRY(ent_mongo_collection_there(k->source, t->db, t->load, &loading, NULL, err));
 		return loading ? 0 : collection_make(k, t->load, err);
 	}
 	if (there)
@@ -382,7 +385,7 @@ static int change_over(struct ent_sink *k, const struct ent_mongo_sink_table *t,
 	bool loaded;
 	snprintf(from, sizeof from, "%s.%s", t->db, t->load);
 	snprintf(to, sizeof to, "%s.%s", t->db, t->name);
-	ENT_TRY(ent_mongo_collection_there(k->source, t->db, t->load, &loaded, err));
+	ENT_TRY(ent_mongo_collection_there(k->source, t->db, t->load, &loaded, NULL, err));
 	if (!loaded)
 		return 0; /* an earlier attempt has done it */
 	ENT_BSON_AUTO command = BCON_NEW("renameCollection", BCON_UTF8(from), "to", BCON_UTF8(to), "dropTarget", BCON_BOOL(true));

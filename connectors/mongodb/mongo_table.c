@@ -25,20 +25,38 @@ int ent_mongo_object_split(const struct ent_source *s, const char *object, char 
 	return 0;
 }
 
-int ent_mongo_collection_there(struct ent_source *s, const char *db, const char *name, bool *ret, struct ent_err *err)
+/* One entry of listCollections. */
+static void listed_read(const bson_iter_t *entry, const char *name, bool *ret, char uuid[33])
+{
+	bson_iter_t in, found;
+	bson_subtype_t subtype;
+	uint32_t len = 0;
+	const uint8_t *data = NULL;
+	if (!bson_iter_recurse(entry, &in) || !bson_iter_find(&in, "name") || !BSON_ITER_HOLDS_UTF8(&in) ||
+	    strcmp(bson_iter_utf8(&in, NULL), name) != 0)
+		return;
+	*ret = true;
+	if (!bson_iter_recurse(entry, &in) || !bson_iter_find_descendant(&in, "info.uuid", &found) || !BSON_ITER_HOLDS_BINARY(&found))
+		return;
+	bson_iter_binary(&found, &subtype, &len, &data);
+	if (len == 16)
+		ent_hex(uuid, data, len);
+}
+
+int ent_mongo_collection_there(struct ent_source *s, const char *db, const char *name, bool *ret, char uuid[33], struct ent_err *err)
 {
 	bson_t reply;
 	bson_iter_t at, batch;
-	ENT_BSON_AUTO command = BCON_NEW("listCollections", BCON_INT32(1), "filter", "{", "name", BCON_UTF8(name), "}", "nameOnly", BCON_BOOL(true));
+	char own[33] = "";
+	ENT_BSON_AUTO command = BCON_NEW("listCollections", BCON_INT32(1), "filter", "{", "name", BCON_UTF8(name), "}");
 	ENT_TRY(ent_mongo_command(s, db, command, &reply, "the collections cannot be listed", err));
 	*ret = false;
 	if (bson_iter_init(&at, &reply) && bson_iter_find_descendant(&at, "cursor.firstBatch", &batch) && bson_iter_recurse(&batch, &at))
-		while (bson_iter_next(&at)) {
-			bson_iter_t in;
-			*ret = *ret || (bson_iter_recurse(&at, &in) && bson_iter_find(&in, "name") && BSON_ITER_HOLDS_UTF8(&in) &&
-					!strcmp(bson_iter_utf8(&in, NULL), name));
-		}
+		while (bson_iter_next(&at))
+			listed_read(&at, name, ret, own);
 	bson_destroy(&reply);
+	if (uuid)
+		memcpy(uuid, own, sizeof own);
 	return 0;
 }
 
@@ -127,6 +145,8 @@ static int kept_columns(struct ent_source *s, struct ent_mongo_table *t, struct 
 	ENT_CURSOR_AUTO cursor = mongoc_collection_find_with_opts(c, filter, NULL, NULL);
 	if (!mongoc_cursor_next(cursor, &doc))
 		return mongoc_cursor_error(cursor, &e) && e.code != 13 ? ent_mongo_fail(&e, "the collection cannot be described", err) : 0;
+	if (bson_iter_init_find(&at, doc, "uuid") && BSON_ITER_HOLDS_UTF8(&at) && t->uuid[0] && strcmp(bson_iter_utf8(&at, NULL), t->uuid) != 0)
+		return 0; /* of a collection of this name that is gone */
 	if (!bson_iter_init_find(&at, doc, "columns") || !BSON_ITER_HOLDS_ARRAY(&at) || !bson_iter_recurse(&at, &in))
 		return ent_fail(err, ENT_EDATA, "the columns in " ENT_MONGO_SCHEMAS " are not understood");
 	t->kept = bson_as_canonical_extended_json(doc, NULL);
@@ -158,10 +178,14 @@ int ent_mongo_schema_store(struct ent_source *s, const char *db, const char *nam
 {
 	bson_error_t e;
 	bson_t list;
+	bool there;
+	char uuid[33] = "";
+	ENT_TRY(ent_mongo_collection_there(s, db, name, &there, uuid, err));
 	ENT_BSON_AUTO filter = BCON_NEW("_id", BCON_UTF8(name));
 	ENT_BSON_AUTO doc = BCON_NEW("_id", BCON_UTF8(name));
 	ENT_BSON_AUTO opts = BCON_NEW("upsert", BCON_BOOL(true));
 	ENT_COLLECTION_AUTO to = mongoc_client_get_collection(s->client, db, ENT_MONGO_SCHEMAS);
+	BSON_APPEND_UTF8(doc, "uuid", uuid);
 	bson_append_array_begin(doc, "columns", -1, &list);
 	for (size_t i = 0; i < c->n; i++)
 		column_store(&list, i, &c->all[i]);
@@ -199,7 +223,7 @@ static int table_fill(struct ent_source *s, struct ent_mongo_table *t, struct en
 {
 	ENT_TRY(ent_mongo_columns_init(&t->columns, err));
 	ENT_TRY(ent_mongo_object_split(s, t->object, t->db, t->name, err));
-	ENT_TRY(ent_mongo_collection_there(s, t->db, t->name, &t->there, err));
+	ENT_TRY(ent_mongo_collection_there(s, t->db, t->name, &t->there, t->uuid, err));
 	if (!t->there)
 		return 0;
 	ENT_TRY(kept_columns(s, t, err));

@@ -5,7 +5,7 @@
 
 #include "arrow/builder.h"
 #include "mongodb_kit.h"
-#include "suite.h"
+#include "suite_copy.h"
 
 static const struct ent_connector *c;
 static const char *url, *secured, *folder;
@@ -558,6 +558,32 @@ static void test_doors(void)
 	c->close(s);
 }
 
+/* --- the copy suite --- */
+
+static void drop(const char *object)
+{
+	mongoc_collection_t *gone = mongoc_client_get_collection(client, "test", object);
+	(void)mongoc_collection_drop(gone, NULL);
+	mongoc_collection_destroy(gone);
+}
+
+static void run_copies(void)
+{
+	static const struct suite_copy_except excepts[] = { { "c_date", SUITE_PLUS_INFINITY, NULL }, { "c_date", SUITE_MINUS_INFINITY, NULL },
+							    { "c_ts", SUITE_PLUS_INFINITY, NULL },   { "c_ts", SUITE_MINUS_INFINITY, NULL },
+							    { "c_tstz", SUITE_PLUS_INFINITY, NULL }, { "c_tstz", SUITE_MINUS_INFINITY, NULL } };
+	const struct suite_copy s = { .name = "MongoDB",
+				      .connector = c,
+				      .url = url,
+				      .options = writing,
+				      .n_options = 1,
+				      .prefix = "",
+				      .excepts = excepts,
+				      .n_excepts = ENT_COUNT(excepts),
+				      .drop = drop };
+	suite_copy_run(&s);
+}
+
 int main(int argc, char **argv)
 {
 	if (argc != 5 || !(c = suite_module(argv[1])))
@@ -586,6 +612,7 @@ int main(int argc, char **argv)
 	test_cut();
 	test_doors();
 	test_changes();
+	run_copies();
 	mongoc_client_destroy(client);
 	return tap_done();
 }
