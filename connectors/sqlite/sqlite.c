@@ -266,8 +266,8 @@ const struct ent_connector *ent_connector_entry(void)
 							.schemes = "sqlite",
 							.suffixes = "",
 							.dialect = "sqlite",
-							.capabilities =
-								ENT_CAP_SNAPSHOT | ENT_CAP_SPLIT | ENT_CAP_WRITE | ENT_CAP_TXN_SINK | ENT_CAP_UPSERT,
+							.capabilities = ENT_CAP_SNAPSHOT | ENT_CAP_SPLIT | ENT_CAP_WRITE | ENT_CAP_TXN_SINK |
+									ENT_CAP_UPSERT | ENT_CAP_CDC,
 							.open = source_open,
 							.close = source_close,
 							.describe = source_describe,
@@ -285,6 +285,13 @@ const struct ent_connector *ent_connector_entry(void)
 							.sink_last = ent_sqlite_sink_last,
 							.sink_finish = ent_sqlite_sink_finish,
 							.sink_close = ent_sqlite_sink_close,
-							.sink_alter = ent_sqlite_sink_alter };
+							.sink_alter = ent_sqlite_sink_alter,
+							.changes_open = ent_sqlite_changes_open,
+							.changes_next = ent_sqlite_changes_next,
+							.changes_ack = ent_sqlite_changes_ack,
+							.changes_close = ent_sqlite_changes_close,
+							.changes_drop = ent_sqlite_changes_drop,
+							.position = ent_sqlite_position,
+							.position_reached = ent_sqlite_position_reached };
 	return &connector;
 }

@@ -47,4 +47,13 @@ int ent_sqlite_sink_last(struct ent_sink *k, const char *part, struct ent_sink_c
 int ent_sqlite_sink_finish(struct ent_sink *k, int forget, struct ent_err *err);
 int ent_sqlite_sink_alter(struct ent_sink *k, size_t index, const struct ArrowSchema *schema, struct ent_err *err);
 void ent_sqlite_sink_close(struct ent_sink *k);
+
+/* sqlite_log.c */
+int ent_sqlite_changes_open(struct ent_source *s, const struct ent_changes_spec *spec, struct ent_changes **ret, struct ent_err *err);
+int ent_sqlite_changes_next(struct ent_changes *c, uint32_t timeout_ms, struct ent_event *ret, struct ent_err *err);
+int ent_sqlite_changes_ack(struct ent_changes *c, const char *cursor, struct ent_err *err);
+void ent_sqlite_changes_close(struct ent_changes *c);
+int ent_sqlite_changes_drop(struct ent_source *s, const char *job, struct ent_err *err);
+int ent_sqlite_position(struct ent_source *s, char ret[400], struct ent_err *err);
+int ent_sqlite_position_reached(const char *a, const char *b);
 #endif

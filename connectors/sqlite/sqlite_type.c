@@ -183,28 +183,33 @@ static bool real_read(sqlite3_stmt *s, int col, int kind, double *ret)
 
 int ent_sqlite_value_put(struct ent_builder *b, int col, const char *name, uint64_t row, sqlite3_stmt *s, struct ent_err *err)
 {
-	struct ent_type t = ent_builder_type(b, (size_t)col);
+	return ent_sqlite_value_at(b, col, col, name, row, s, err);
+}
+
+int ent_sqlite_value_at(struct ent_builder *b, int to, int col, const char *name, uint64_t row, sqlite3_stmt *s, struct ent_err *err)
+{
+	struct ent_type t = ent_builder_type(b, (size_t)to);
 	int kind = sqlite3_column_type(s, col), code;
 	int64_t i = 0;
 	double d = 0;
 	ent_i128 wide = 0;
 	if (kind == SQLITE_NULL)
-		return ent_builder_null(b, (size_t)col, err);
+		return ent_builder_null(b, (size_t)to, err);
 	if (t.id == ENT_T_BINARY)
 		code = kind != SQLITE_BLOB
 			       ? ENT_EDATA
-			       : ent_builder_text(b, (size_t)col, ent_bytes(sqlite3_column_blob(s, col), (size_t)sqlite3_column_bytes(s, col)), err);
+			       : ent_builder_text(b, (size_t)to, ent_bytes(sqlite3_column_blob(s, col), (size_t)sqlite3_column_bytes(s, col)), err);
 	else if (t.id == ENT_T_TEXT)
 		code = kind != SQLITE_TEXT
 			       ? ENT_EDATA
-			       : ent_builder_text(b, (size_t)col, ent_bytes(sqlite3_column_text(s, col), (size_t)sqlite3_column_bytes(s, col)), err);
+			       : ent_builder_text(b, (size_t)to, ent_bytes(sqlite3_column_text(s, col), (size_t)sqlite3_column_bytes(s, col)), err);
 	else if (t.id == ENT_T_DECIMAL)
-		code = decimal_read(s, col, kind, t, &wide) ? ent_builder_wide(b, (size_t)col, wide, err) : ENT_EDATA;
+		code = decimal_read(s, col, kind, t, &wide) ? ent_builder_wide(b, (size_t)to, wide, err) : ENT_EDATA;
 	else if (ent_type_is_float(t))
-		code = real_read(s, col, kind, &d) ? ent_builder_real(b, (size_t)col, d, err) : ENT_EDATA;
+		code = real_read(s, col, kind, &d) ? ent_builder_real(b, (size_t)to, d, err) : ENT_EDATA;
 	else if (ent_type_is_time(t) || t.id == ENT_T_TIME)
-		code = time_read(s, col, kind, t, &i) ? ent_builder_int(b, (size_t)col, i, err) : ENT_EDATA;
+		code = time_read(s, col, kind, t, &i) ? ent_builder_int(b, (size_t)to, i, err) : ENT_EDATA;
 	else
-		code = kind == SQLITE_INTEGER ? ent_builder_int(b, (size_t)col, sqlite3_column_int64(s, col), err) : ENT_EDATA;
+		code = kind == SQLITE_INTEGER ? ent_builder_int(b, (size_t)to, sqlite3_column_int64(s, col), err) : ENT_EDATA;
 	return code == ENT_EDATA ? misfit(name, row, t, s, col, err) : code;
 }

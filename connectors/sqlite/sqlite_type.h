@@ -13,4 +13,6 @@ enum ent_sqlite_use ent_sqlite_type(const char *declared, struct ent_type *ret, 
 void ent_sqlite_declare(struct ent_type t, char out[64]);
 /* Column col of the statement's current row into column col of the builder. row: from 1, for errors. ENT_EDATA when the value breaks the promise. */
 int ent_sqlite_value_put(struct ent_builder *b, int col, const char *name, uint64_t row, sqlite3_stmt *s, struct ent_err *err);
+/* The same where the columns stand at different places. */
+int ent_sqlite_value_at(struct ent_builder *b, int to, int col, const char *name, uint64_t row, sqlite3_stmt *s, struct ent_err *err);
 #endif
