@@ -10,4 +10,5 @@ share=$((minutes * 60 / 3))
 seed=${ENT_SEED:-$(date +%s)}
 echo "campaign seed $seed, $share s each: differential, simulation, fuzzing" | tee -a build/campaign.log
 ENT_SEED=$seed ENT_CAMPAIGN_SECONDS=$share meson test -C build --no-rebuild -t 0 --suite campaign --print-errorlogs 2>&1 | tee -a build/campaign.log
-SECONDS_EACH=$((share / 12)) tools/fuzz.sh 2>&1 | tee -a build/campaign.log
+targets=(fuzz/fuzz_*.c)
+SECONDS_EACH=$((share / ${#targets[@]})) tools/fuzz.sh 2>&1 | tee -a build/campaign.log

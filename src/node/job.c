@@ -172,7 +172,7 @@ void ent_job_link(struct ent_node *n, struct ent_job *j)
 }
 
 /* What a job may open is known once it is decided; a job that is only aborted after a restart must not forget it: the guard compares with it. */
-int ent_job_store(struct ent_node *n, struct ent_job *j, struct ent_err *err)
+static int store(struct ent_node *n, struct ent_job *j, struct ent_err *err)
 {
 	ENT_CLEANUP(ent_buf_deinit) struct ent_buf text = ENT_BUF(16 << 20);
 	struct ent_bytes request = ent_buf_bytes(&j->request), content = ent_buf_bytes(&j->content), salt = ent_bytes(j->salt, 32);
@@ -189,6 +189,13 @@ int ent_job_store(struct ent_node *n, struct ent_job *j, struct ent_err *err)
 			  "sissbbbisis", j->id, j->time_ms, ent_sm_name(&j->sm), ent_proposal_text(j, "requester"), &request, &content, &salt,
 			  (int64_t)j->attempt, ent_buf_text(&text), (int64_t)(j->decision != NULL),
 			  ent_job_ended(j) && j->error.code ? j->error.what : "");
+}
+
+int ent_job_store(struct ent_node *n, struct ent_job *j, struct ent_err *err)
+{
+	int r = store(n, j, err);
+	j->unstored = r != 0;
+	return r;
 }
 
 void ent_job_move(struct ent_job *j, enum ent_job_state to)
@@ -400,6 +407,8 @@ static void offer(struct ent_node *n, struct ent_job *j)
 	ENT_CLEANUP(ent_buf_deinit) struct ent_buf payload = ENT_BUF(ENT_DSSE_BYTES_MAX);
 	struct ent_party *me = ent_job_party(j, n->card.org);
 	int r = ent_proposal_recheck(n, j, &err);
+	if (!r && j->unstored) /* on disk it still waits for people: a restart would take it up again, after our ready */
+		r = ent_job_store(n, j, &err);
 	if (!r)
 		r = ent_job_payload(j, &payload, &err);
 	if (!r)

@@ -86,6 +86,7 @@ struct ent_job {
 	bool released_none; /* the run says that it released no group */
 	json_t *stats;
 	struct ent_err error; /* why it ended, code 0: well */
+	bool unstored;        /* the last move is not on disk */
 	bool withdrawn;       /* a ready was taken back: waits for the requester's next attempt */
 	uint32_t withdrawn_attempt;
 	bool evidence_sent;
