@@ -46,6 +46,8 @@ static int number_put(ent_i128 v, enum ent_cass_kind kind, unsigned scale, struc
 {
 	char text[ENT_VALUE_TEXT_MAX];
 	static const uint8_t widths[] = { [ENT_CASS_TINYINT] = 1, [ENT_CASS_SMALLINT] = 2, [ENT_CASS_INT] = 4, [ENT_CASS_BIGINT] = 8 };
+	if (scale && kind != ENT_CASS_DECIMAL)
+		return misfit("it has decimal places, the target has none", err);
 	if (kind == ENT_CASS_VARINT || kind == ENT_CASS_DECIMAL) {
 		int32_t s = (int32_t)scale;
 		ent_decimal_text(v, 0, text);
