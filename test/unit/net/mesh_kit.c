@@ -113,7 +113,7 @@ static const struct note *find(struct node *n, enum ent_mesh_event event, const 
 
 const struct note *node_wait(struct node *n, enum ent_mesh_event event, const char *org, size_t nth)
 {
-	for (int i = 0; i < 2500; i++) {
+	for (int i = 0; i < 20000; i++) {
 		const struct note *t = find(n, event, org, nth);
 		if (t)
 			return t;
@@ -134,7 +134,7 @@ size_t node_count_text(struct node *n, enum ent_mesh_event event, const char *ne
 const struct note *node_wait_text(struct node *n, enum ent_mesh_event event, const char *needle)
 {
 	const struct note *t;
-	for (int turn = 0; turn < 2500; turn++) {
+	for (int turn = 0; turn < 20000; turn++) {
 		for (size_t i = 0; (t = find(n, event, "", i)); i++)
 			if (strstr(t->text, needle))
 				return t;
@@ -153,7 +153,7 @@ size_t node_count(struct node *n, enum ent_mesh_event event, const char *org)
 
 bool wait_up(struct node *n, const char *org)
 {
-	for (int i = 0; i < 2500; i++) {
+	for (int i = 0; i < 20000; i++) {
 		if (n->mesh->ops->up(n->mesh, org))
 			return true;
 		usleep(2000);

@@ -142,7 +142,7 @@ static void flood(void)
 	node_keys(&other, "other");
 	victim.inbox_messages_max = 50;
 	victim.inbox_bytes_max = sizeof big * 10;
-	victim.silence_ms = 400;
+	victim.silence_ms = 1200; /* a busy machine may stop a thread for longer than 400 ms */
 	victim.ping_ms = flooder.ping_ms = 100;
 	for (size_t i = 0; i < 3; i++)
 		node_start(three[i], "127.0.0.1:0");
@@ -156,7 +156,7 @@ static void flood(void)
 		ENT_ASSERT(!say(&other, "victim", &i, sizeof i));
 	OK(node_wait(&victim, ENT_MESH_MESSAGE, "other", 19), "who keeps to its limit is heard");
 	OK(node_wait(&victim, ENT_MESH_MESSAGE, "flooder", 49), "a flood is heard up to its limit");
-	usleep(800000);
+	usleep(2000000);
 	OK_INT(node_count(&victim, ENT_MESH_MESSAGE, "flooder"), 50, "and no further");
 	OK_INT(node_count(&victim, ENT_MESH_DOWN, ""), 0, "who is held does not count as silent");
 	keep(&victim, false);
@@ -192,12 +192,14 @@ static void pace(void)
 		node_trust(two[i], two, 2);
 	ENT_ASSERT(wait_up(&flooder, "victim"));
 	OK(node_wait(&victim, ENT_MESH_UP, "flooder", 0), "an arrival that could not be taken is told again");
+	uint64_t start = ent_system_clock()->mono_ms(NULL);
 	for (uint32_t i = 0; i < 300; i++)
 		ENT_ASSERT(!say(&flooder, "victim", &i, sizeof i));
 	OK(node_wait(&victim, ENT_MESH_MESSAGE, "flooder", 150), "a burst passes");
 	usleep(100000);
-	OK(node_count(&victim, ENT_MESH_MESSAGE, "flooder") < 260, "what is faster than allowed waits: %zu",
-	   node_count(&victim, ENT_MESH_MESSAGE, "flooder"));
+	size_t heard = node_count(&victim, ENT_MESH_MESSAGE, "flooder");
+	uint64_t passed_ms = ent_system_clock()->mono_ms(NULL) - start;
+	OK(heard <= 210 + passed_ms / 10, "what is faster than allowed waits: %zu after %llu ms", heard, (unsigned long long)passed_ms);
 	OK(node_wait(&victim, ENT_MESH_MESSAGE, "flooder", 299), "and comes later");
 	pthread_mutex_lock(&victim.lock);
 	victim.busy = 2;
@@ -214,7 +216,7 @@ static void silence(void)
 	struct ent_mesh_pin pin;
 	node_keys(&left, "left");
 	node_keys(&right, "right");
-	left.silence_ms = right.silence_ms = 500;
+	left.silence_ms = right.silence_ms = 1200;
 	left.ping_ms = right.ping_ms = 100;
 	node_start(&left, NULL);
 	node_start(&right, "127.0.0.1:0");
@@ -224,14 +226,14 @@ static void silence(void)
 	pin = pin_of(&right, m.port);
 	ent_tls_mesh_pins(left.mesh, &pin, 1, NULL);
 	OK(wait_up(&left, "right") && wait_up(&right, "left"), "up through a middle");
-	usleep(1200000);
+	usleep(2000000);
 	OK(node_count(&left, ENT_MESH_DOWN, "right") == 0, "pings keep an idle connection");
 	uint64_t start = ent_system_clock()->mono_ms(NULL);
 	atomic_store(&m.frozen, true);
 	const struct note *t = node_wait(&left, ENT_MESH_DOWN, "right", 0);
 	uint64_t took = ent_system_clock()->mono_ms(NULL) - start;
 	OK(t && strstr(t->text, "silent"), "a frozen network is noticed: %s", t ? t->text : "");
-	OK(took >= 350 && took < 3000, "in time (%llu ms)", (unsigned long long)took);
+	OK(took >= 900 && took < 15000, "in time (%llu ms)", (unsigned long long)took);
 	OK(node_wait(&right, ENT_MESH_DOWN, "left", 0), "on both sides");
 	atomic_store(&m.frozen, false);
 	OK(node_wait(&left, ENT_MESH_UP, "right", 1), "and recovers");
@@ -254,7 +256,7 @@ static bool trouble_with(const char *address, const char *needle)
 	char why[300] = "";
 	snprintf(pin.address, sizeof pin.address, "%s", address);
 	ent_tls_mesh_pins(mallory.mesh, &pin, 1, NULL);
-	for (int i = 0; i < 5000 && !strstr(why, needle); i++) {
+	for (int i = 0; i < 30000 && !strstr(why, needle); i++) {
 		usleep(1000);
 		mallory.mesh->ops->trouble(mallory.mesh, "alpha", why, sizeof why);
 	}

@@ -47,6 +47,8 @@ static void carries(void)
 	void *done[2];
 	make(0);
 	for (int i = 0; i < 2; i++)
+		ent_memlink_timeout(ends[i], 60000);
+	for (int i = 0; i < 2; i++)
 		pthread_create(&t[i], NULL, both_send_first, &who[i]);
 	for (int i = 0; i < 2; i++)
 		pthread_join(t[i], &done[i]);
