@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "my_changes.h"
 #include "my_sink.h"
 
 #define EXPORT __attribute__((visibility("default")))
@@ -54,7 +55,7 @@ const struct ent_connector *ent_connector_entry(void)
 							.suffixes = "",
 							.dialect = "mysql",
 							.capabilities = ENT_CAP_SNAPSHOT | ENT_CAP_SPLIT | ENT_CAP_TXN_SINK | ENT_CAP_UPSERT |
-									ENT_CAP_WRITE | ENT_CAP_TWO_PHASE | ENT_CAP_PARALLEL,
+									ENT_CAP_WRITE | ENT_CAP_TWO_PHASE | ENT_CAP_PARALLEL | ENT_CAP_CDC,
 							.open = source_open,
 							.close = source_close,
 							.describe = source_describe,
@@ -75,6 +76,13 @@ const struct ent_connector *ent_connector_entry(void)
 							.sink_prepare = ent_my_sink_prepare,
 							.settle = ent_my_settle,
 							.in_doubt = ent_my_in_doubt,
-							.sink_alter = ent_my_sink_alter };
+							.sink_alter = ent_my_sink_alter,
+							.changes_open = ent_my_changes_open,
+							.changes_next = ent_my_changes_next,
+							.changes_ack = ent_my_changes_ack,
+							.changes_close = ent_my_changes_close,
+							.changes_drop = ent_my_changes_drop,
+							.position = ent_my_position,
+							.position_reached = ent_my_position_reached };
 	return &connector;
 }

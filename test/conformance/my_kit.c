@@ -22,7 +22,7 @@ bool kit_open(int argc, char **argv)
 	kit_ca = argv[5];
 	con = mysql_init(NULL);
 	mysql_options(con, MYSQL_SET_CHARSET_NAME, "utf8mb4");
-	if (!OK(mysql_real_connect(con, "127.0.0.1", "test", "test", "test", (unsigned)atoi(kit_port), NULL, 0), "%s", mysql_error(con)))
+	if (!OK(mysql_real_connect(con, "127.0.0.1", "test", "test", "test", (unsigned)strtoul(kit_port, NULL, 10), NULL, 0), "%s", mysql_error(con)))
 		return false;
 	kit_mariadb = strstr(mysql_get_server_info(con), "MariaDB") != NULL;
 	printf("# %s\n", mysql_get_server_info(con));

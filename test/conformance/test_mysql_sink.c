@@ -411,8 +411,6 @@ static void test_native(void)
 /* Rows per second into one table; a figure, not a mark. */
 static void test_speed(size_t batches)
 {
-	struct ent_buf key = { 0 };
-	(void)key;
 	struct work w = begun("speed", "speed", NULL, ENT_WRITE_CREATE, 0);
 	struct row *rows = calloc(20000, sizeof *rows);
 	for (int64_t i = 0; i < 20000; i++)
@@ -448,7 +446,7 @@ int main(int argc, char **argv)
 	kit_run("SET GLOBAL local_infile = 0");
 	test_types("types_insert", ENT_WRITE_APPEND);
 	kit_run("SET GLOBAL local_infile = 1");
-	test_speed(argc > 7 ? (size_t)atoi(argv[7]) : 2);
+	test_speed(argc > 7 ? (size_t)strtoul(argv[7], NULL, 10) : 2);
 	kit_close();
 	return tap_done();
 }
