@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "arrow/declare.h"
 #include "cli/commands.h"
 #include "cli/print.h"
 
@@ -52,6 +53,8 @@ static const struct ent_cli_option add_options[] = {
 	{ "hide", 0, "COL", "keep a column out" },
 	{ "key", 0, "COL,COL", "columns that together name a row" },
 	{ "password-file", 0, "FILE", "file with the password of a database" },
+	{ "ca-file", 0, "FILE", "certificate authority of a database's server" },
+	{ "schema", 0, "FILE", "types of columns of a store without a schema, one NAME TYPE a line, as describe --schema prints them" },
 	{ "refresh", 0, NULL, "register the present size, bounds and schema again" },
 };
 
@@ -97,12 +100,19 @@ static int set_secret(const struct ent_cli *cli, json_t *args, struct ent_err *e
 	return 0;
 }
 
+/* Options that name a file: the node reads it from its own folder. */
+static bool is_file_option(const char *name) { return !strcmp(name, "schema") || !strcmp(name, "ca-file"); }
+
 static void set_options(const struct ent_cli *cli, json_t *args)
 {
 	json_t *options = json_array();
-	for (size_t i = 0; i < cli->n_given; i++)
-		if (!is_own_option(cli->given[i].name))
-			json_array_append_new(options, json_pack("{ssss}", "key", cli->given[i].name, "value", cli->given[i].value));
+	for (size_t i = 0; i < cli->n_given; i++) {
+		const char *name = cli->given[i].name, *value = cli->given[i].value;
+		char *full = is_file_option(name) ? realpath(value, NULL) : NULL;
+		if (!is_own_option(name))
+			json_array_append_new(options, json_pack("{ssss}", "key", name, "value", full ? full : value));
+		free(full);
+	}
 	json_object_set_new(args, "options", options);
 }
 
@@ -161,7 +171,8 @@ const struct ent_cli_command ent_cli_add = {
 	.summary = "register a table from a file or database",
 	.about = "Registers a table. The schema is discovered; what the other members see of it is printed: names, types, padded size, bounds, "
 		 "unique keys. "
-		 "SOURCE: FILE.parquet, FILE.csv, FILE.json, duckdb:FILE#table, sqlite:FILE#table, postgresql://...#schema.table, mysql://...#table",
+		 "SOURCE: FILE.parquet, FILE.csv, FILE.json, duckdb:FILE#table, sqlite:FILE#table, postgresql://...#schema.table, mysql://...#table, "
+		 "mongodb://...#collection",
 	.examples = { "entente add flights flights.csv --null NA",
 		      "entente add people 'postgresql://reader@db/main#public.people' --password-file pw" },
 	.options = add_options,
@@ -237,24 +248,45 @@ const struct ent_cli_command ent_cli_tables = {
 	.run = run_tables,
 };
 
+/* As `add --schema FILE` reads it. */
+static int print_schema(const json_t *t, struct ent_err *err)
+{
+	ENT_CLEANUP(ent_buf_deinit) struct ent_buf text = ENT_BUF(1 << 20);
+	size_t i;
+	const json_t *c;
+	json_array_foreach(json_object_get(t, "columns"), i, c) ent_declared_put(&text, ent_cli_str(c, "name"), ent_cli_str(c, "type"));
+	ENT_TRY(ent_buf_check(&text, err));
+	printf("%s", ent_buf_text(&text));
+	return 0;
+}
+
 static int run_describe(struct ent_cli *cli, struct ent_err *err)
 {
 	ENT_JSON_AUTO args = json_pack("{ss}", "table", cli->args[0]);
 	ENT_JSON_AUTO answer = NULL;
 	ENT_TRY(ent_cli_call(cli, "describe", args, &answer, NULL, err));
+	const json_t *table = json_object_get(answer, "table") ? json_object_get(answer, "table") : answer;
+	if (ent_cli_flag(cli, "schema"))
+		return print_schema(table, err);
 	if (cli->json)
 		ent_cli_json(answer);
 	else
-		print_table(json_object_get(answer, "table") ? json_object_get(answer, "table") : answer, true);
+		print_table(table, true);
 	return 0;
 }
+
+static const struct ent_cli_option describe_options[] = {
+	{ "schema", 0, NULL, "only names and types, one column a line, as `add --schema FILE` reads them" },
+};
 
 const struct ent_cli_command ent_cli_describe = {
 	.name = "describe",
 	.args = "TABLE",
 	.summary = "one table: columns, types, bounds, what you may do with each",
 	.about = "Shows one table with, per column, type, public bound, and the uses granted to you.",
-	.examples = { "entente describe hudson.flights", "entente describe hudson.flights --json" },
+	.examples = { "entente describe hudson.flights", "entente describe hudson.flights --schema" },
+	.options = describe_options,
+	.n_options = ENT_COUNT(describe_options),
 	.args_min = 1,
 	.args_max = 1,
 	.offline = true,

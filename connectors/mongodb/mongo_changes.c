@@ -11,6 +11,7 @@
 
 #define AWAIT_MS 100
 #define TABLES_MAX 512
+#define TIME_ASKED_MS 300 /* between two questions for the server's time */
 
 struct followed {
 	char *object, db[65], name[256];
@@ -34,6 +35,8 @@ struct ent_changes {
 	bool uncommitted;
 	int64_t time_us;
 	unsigned attempt;
+	char asked[ENT_MONGO_CURSOR_MAX]; /* the server's time, asked before the stream was found empty; "" not asked */
+	uint64_t asked_ms;
 };
 
 static void followed_deinit(struct followed *t)
@@ -361,6 +364,44 @@ static int event_take(struct ent_changes *c, struct ent_event *ret, bool *ret_gi
 	return event_pass(c, err);
 }
 
+/* A server before 4.0.7 gives no token without an event: the time of its last operation, else its clock. Going on from a time repeats what happened
+ * in it, which the key makes harmless. */
+static int position_by_time(struct ent_source *s, char ret[400], struct ent_err *err)
+{
+	bson_t reply;
+	bson_iter_t at;
+	bson_error_t e;
+	uint32_t seconds = 0, count = 0;
+	ENT_BSON_AUTO command = BCON_NEW("isMaster", BCON_INT32(1));
+	bool ok = mongoc_client_command_simple(s->client, "admin", command, NULL, &reply, &e);
+	if (ok && bson_iter_init_find(&at, &reply, "operationTime") && BSON_ITER_HOLDS_TIMESTAMP(&at))
+		bson_iter_timestamp(&at, &seconds, &count);
+	else if (ok && bson_iter_init_find(&at, &reply, "localTime") && BSON_ITER_HOLDS_DATE_TIME(&at))
+		seconds = (uint32_t)(bson_iter_date_time(&at) / 1000);
+	bson_destroy(&reply);
+	if (!ok)
+		return ent_mongo_fail(&e, "the server's time cannot be read", err);
+	if (!seconds)
+		return ent_fail(err, ENT_EUNSUPPORTED, "the server does not tell a position in its log");
+	snprintf(ret, 400, "t:%u:%u", seconds, count);
+	return 0;
+}
+
+/* How far the log is, of a server without tokens: its time, asked before the stream was found empty once more. */
+static int time_pass(struct ent_changes *c, struct ent_err *err)
+{
+	if (c->asked[0]) {
+		if (!c->cursor[0] || !ent_mongo_cursor_reached(c->asked, c->cursor))
+			snprintf(c->cursor, sizeof c->cursor, "%s", c->asked);
+		c->asked[0] = 0;
+		return 0;
+	}
+	if (ent_mongo_now_ms() - c->asked_ms < TIME_ASKED_MS)
+		return 0;
+	c->asked_ms = ent_mongo_now_ms();
+	return position_by_time(c->source, c->asked, err);
+}
+
 /* Nothing is waiting: what is gathered goes out, then its end, then how far the log is. */
 static int idle_give(struct ent_changes *c, struct ent_event *ret, bool *ret_given, struct ent_err *err)
 {
@@ -371,8 +412,7 @@ static int idle_give(struct ent_changes *c, struct ent_event *ret, bool *ret_giv
 	if (c->uncommitted)
 		return mark_give(c, ENT_EVENT_COMMIT, ret), 0;
 	token = mongoc_change_stream_get_resume_token(c->stream);
-	if (token)
-		ENT_TRY(ent_mongo_cursor_text(token, c->cursor, err));
+	ENT_TRY(token ? ent_mongo_cursor_text(token, c->cursor, err) : time_pass(c, err));
 	if (strcmp(c->cursor, c->given) != 0)
 		return mark_give(c, ENT_EVENT_HEARTBEAT, ret), 0;
 	*ret_given = false;
@@ -417,26 +457,6 @@ int ent_mongo_changes_drop(struct ent_source *s, const char *job, struct ent_err
 }
 
 /* --- the end of the log --- */
-
-/* A server before 4.0.7 gives no token without an event: the time of its last operation, else its clock. Going on from a time repeats what happened
- * in it, which the key makes harmless. */
-static int position_by_time(struct ent_source *s, char ret[400], struct ent_err *err)
-{
-	bson_t reply;
-	bson_iter_t at;
-	uint32_t seconds = 0, count = 0;
-	ENT_BSON_AUTO command = BCON_NEW("isMaster", BCON_INT32(1));
-	ENT_TRY(ent_mongo_command(s, "admin", command, &reply, "the server's time cannot be read", err));
-	if (bson_iter_init_find(&at, &reply, "operationTime") && BSON_ITER_HOLDS_TIMESTAMP(&at))
-		bson_iter_timestamp(&at, &seconds, &count);
-	else if (bson_iter_init_find(&at, &reply, "localTime") && BSON_ITER_HOLDS_DATE_TIME(&at))
-		seconds = (uint32_t)(bson_iter_date_time(&at) / 1000);
-	bson_destroy(&reply);
-	if (!seconds)
-		return ent_fail(err, ENT_EUNSUPPORTED, "the server does not tell a position in its log");
-	snprintf(ret, 400, "t:%u:%u", seconds, count);
-	return 0;
-}
 
 int ent_mongo_position(struct ent_source *s, char ret[400], struct ent_err *err)
 {

@@ -567,6 +567,85 @@ static void drop(const char *object)
 	mongoc_collection_destroy(gone);
 }
 
+/* id is kept as _id, as a copy does it. */
+static void change_table(const char *object)
+{
+	bson_error_t e;
+	mongoc_database_t *db = mongoc_client_get_database(client, "test");
+	drop(object);
+	mongoc_collection_t *made = mongoc_database_create_collection(db, object, NULL, &e);
+	OK(made, "a collection to follow");
+	mongoc_collection_destroy(made);
+	mongoc_database_destroy(db);
+	mongoc_collection_t *kept = mongoc_client_get_collection(client, "test", "_entente_schema");
+	bson_t *key = BCON_NEW("_id", BCON_UTF8(object)), *opts = BCON_NEW("upsert", BCON_BOOL(true));
+	bson_t *doc =
+		BCON_NEW("_id", BCON_UTF8(object), "columns", "[", "{", "name", "id", "path", "_id", "type", "bigint", "native", "bson long", "key",
+			 BCON_BOOL(true), "}", "{", "name", "v", "path", "v", "type", "text", "native", "bson string", "nullable", BCON_BOOL(true),
+			 "}", "{", "name", "n", "path", "n", "type", "integer", "native", "bson int", "nullable", BCON_BOOL(true), "}", "]");
+	OK(mongoc_collection_replace_one(kept, key, doc, opts, NULL, &e), "its columns");
+	mongoc_collection_destroy(kept);
+	bson_destroy(key);
+	bson_destroy(doc);
+	bson_destroy(opts);
+}
+
+static void many_insert(const char *object)
+{
+	mongoc_collection_t *to = mongoc_client_get_collection(client, "test", object);
+	mongoc_bulk_operation_t *b = mongoc_collection_create_bulk_operation_with_opts(to, NULL);
+	for (int k = 1; k <= 1000; k++) {
+		bson_t *doc = BCON_NEW("_id", BCON_INT64(1000 + k), "v", "many", "n", BCON_INT32(k));
+		mongoc_bulk_operation_insert(b, doc);
+		bson_destroy(doc);
+	}
+	OK(mongoc_bulk_operation_execute(b, NULL, NULL), "1000 documents");
+	mongoc_bulk_operation_destroy(b);
+	mongoc_collection_destroy(to);
+}
+
+static void all_delete(const char *object)
+{
+	bson_t *all = bson_new();
+	mongoc_collection_t *to = mongoc_client_get_collection(client, "test", object);
+	OK(mongoc_collection_delete_many(to, all, NULL, NULL, NULL), "all documents go");
+	mongoc_collection_destroy(to);
+	bson_destroy(all);
+}
+
+static bool change(const char *object, enum suite_change step)
+{
+	switch (step) {
+	case SUITE_CHANGE_INSERT:
+		insert(object, "{\"_id\": {\"$numberLong\": \"1\"}, \"v\": \"one\", \"n\": 10}");
+		insert(object, "{\"_id\": {\"$numberLong\": \"2\"}, \"v\": \"two\", \"n\": 20}");
+		insert(object, "{\"_id\": {\"$numberLong\": \"3\"}, \"v\": null, \"n\": 30}");
+		return true;
+	case SUITE_CHANGE_UPDATE:
+		run(object, "{\"_id\": 2}", "{\"$set\": {\"v\": \"zwei\"}}");
+		return true;
+	case SUITE_CHANGE_DELETE:
+		run(object, "{\"_id\": 1}", NULL);
+		return true;
+	case SUITE_CHANGE_KEY:
+		run(object, "{\"_id\": 3}", NULL);
+		insert(object, "{\"_id\": {\"$numberLong\": \"30\"}, \"n\": 30}");
+		return true;
+	case SUITE_CHANGE_MANY:
+		many_insert(object);
+		return true;
+	case SUITE_CHANGE_ADD:
+		insert(object, "{\"_id\": {\"$numberLong\": \"40\"}, \"v\": \"forty\", \"n\": 40, \"extra\": \"more\"}");
+		return true;
+	case SUITE_CHANGE_TRUNCATE:
+		all_delete(object);
+		return true;
+	case SUITE_CHANGE_LOSE:
+		return false; /* the substitute forgets nothing */
+	}
+	return false;
+}
+
 static void run_copies(void)
 {
 	static const struct suite_copy_except excepts[] = { { "c_date", SUITE_PLUS_INFINITY, NULL }, { "c_date", SUITE_MINUS_INFINITY, NULL },
@@ -580,7 +659,9 @@ static void run_copies(void)
 				      .prefix = "",
 				      .excepts = excepts,
 				      .n_excepts = ENT_COUNT(excepts),
-				      .drop = drop };
+				      .drop = drop,
+				      .change_table = change_table,
+				      .change = change };
 	suite_copy_run(&s);
 }
 
