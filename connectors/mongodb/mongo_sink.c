@@ -404,6 +404,28 @@ int ent_mongo_sink_finish(struct ent_sink *k, int forget, struct ent_err *err)
 	return forget ? ent_mongo_checkpoints_forget(k, err) : 0;
 }
 
+static void fields_freep(struct ent_field **f) { free(*f); }
+static void infos_freep(struct ent_field_info **f) { free(*f); }
+
+/* The table's columns of a schema: that of changes has two more in front. */
+static int schema_of_table(const struct ArrowSchema *given, struct ArrowSchema *ret, struct ent_err *err)
+{
+	size_t n = (size_t)given->n_children, first = n >= 2 && !strcmp(given->children[0]->name, "entente.op") ? 2 : 0;
+	ENT_CLEANUP(fields_freep) struct ent_field *fields = (struct ent_field *)calloc(n + 1, sizeof *fields);
+	ENT_CLEANUP(infos_freep) struct ent_field_info *infos = (struct ent_field_info *)calloc(n + 1, sizeof *infos);
+	if (!first)
+		return ent_schema_dup(given, ret, err);
+	if (!fields || !infos)
+		return ent_nomem(err);
+	for (size_t i = first; i < n; i++) {
+		struct ent_field_info *f = &infos[i];
+		ent_schema_field(given, i, f);
+		fields[i - first] =
+			(struct ent_field){ .name = f->name, .type = f->type, .nullable = f->nullable, .native = f->native[0] ? f->native : NULL };
+	}
+	return ent_schema_new(fields, n - first, NULL, ret, err);
+}
+
 int ent_mongo_sink_alter(struct ent_sink *k, size_t index, const struct ArrowSchema *new_schema, struct ent_err *err)
 {
 	struct ent_mongo_sink_table *t = &k->tables[index];
@@ -411,7 +433,7 @@ int ent_mongo_sink_alter(struct ent_sink *k, size_t index, const struct ArrowSch
 	ENT_SCHEMA_AUTO schema = { 0 };
 	struct ent_mongo_table *there;
 	ENT_TRY(ent_mongo_flush(k, t, err));
-	ENT_TRY(ent_schema_dup(new_schema, &schema, err));
+	ENT_TRY(schema_of_table(new_schema, &schema, err));
 	ent_mongo_tables_forget(k->source);
 	ENT_TRY(ent_mongo_table_get(k->source, t->name, &there, err));
 	ENT_TRY(ent_mongo_plan_make(&plan, &schema, t->keys, t->n_keys, t->fresh ? NULL : &there->columns, NULL, err));
