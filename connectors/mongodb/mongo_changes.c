@@ -11,7 +11,7 @@
 
 #define AWAIT_MS 100
 #define TABLES_MAX 512
-#define TIME_ASKED_MS 300 /* between two questions for the server's time */
+#define TIME_ASKED_MS 500 /* between two questions for the server's time */
 
 struct followed {
 	char *object, db[65], name[256];
@@ -35,6 +35,7 @@ struct ent_changes {
 	bool uncommitted;
 	int64_t time_us;
 	unsigned attempt;
+	char told[ENT_MONGO_CURSOR_MAX];  /* the stream's token when it was last looked at */
 	char asked[ENT_MONGO_CURSOR_MAX]; /* the server's time, asked before the stream was found empty; "" not asked */
 	uint64_t asked_ms;
 };
@@ -365,8 +366,8 @@ static int event_take(struct ent_changes *c, struct ent_event *ret, bool *ret_gi
 }
 
 /* A server before 4.0.7 gives no token without an event: the time of its last operation, else its clock. Going on from a time repeats what happened
- * in it, which the key makes harmless. */
-static int position_by_time(struct ent_source *s, char ret[400], struct ent_err *err)
+ * in it, which the key makes harmless. clock_only: nothing (ret "") from a server that tells its last operation, for that may not be decided yet. */
+static int position_by_time(struct ent_source *s, bool clock_only, char ret[400], struct ent_err *err)
 {
 	bson_t reply;
 	bson_iter_t at;
@@ -374,6 +375,8 @@ static int position_by_time(struct ent_source *s, char ret[400], struct ent_err 
 	uint32_t seconds = 0, count = 0;
 	ENT_BSON_AUTO command = BCON_NEW("isMaster", BCON_INT32(1));
 	bool ok = mongoc_client_command_simple(s->client, "admin", command, NULL, &reply, &e);
+	bool decided = !(clock_only && ok && bson_has_field(&reply, "operationTime"));
+	ret[0] = 0;
 	if (ok && bson_iter_init_find(&at, &reply, "operationTime") && BSON_ITER_HOLDS_TIMESTAMP(&at))
 		bson_iter_timestamp(&at, &seconds, &count);
 	else if (ok && bson_iter_init_find(&at, &reply, "localTime") && BSON_ITER_HOLDS_DATE_TIME(&at))
@@ -383,7 +386,8 @@ static int position_by_time(struct ent_source *s, char ret[400], struct ent_err 
 		return ent_mongo_fail(&e, "the server's time cannot be read", err);
 	if (!seconds)
 		return ent_fail(err, ENT_EUNSUPPORTED, "the server does not tell a position in its log");
-	snprintf(ret, 400, "t:%u:%u", seconds, count);
+	if (decided)
+		snprintf(ret, 400, "t:%u:%u", seconds, count);
 	return 0;
 }
 
@@ -399,20 +403,28 @@ static int time_pass(struct ent_changes *c, struct ent_err *err)
 	if (ent_mongo_now_ms() - c->asked_ms < TIME_ASKED_MS)
 		return 0;
 	c->asked_ms = ent_mongo_now_ms();
-	return position_by_time(c->source, c->asked, err);
+	return position_by_time(c->source, true, c->asked, err);
 }
 
 /* Nothing is waiting: what is gathered goes out, then its end, then how far the log is. */
 static int idle_give(struct ent_changes *c, struct ent_event *ret, bool *ret_given, struct ent_err *err)
 {
 	const bson_t *token;
+	char behind[ENT_MONGO_CURSOR_MAX] = "";
 	*ret_given = true;
 	if (c->open < c->n_tables)
 		return rows_give(c, ret, err);
 	if (c->uncommitted)
 		return mark_give(c, ENT_EVENT_COMMIT, ret), 0;
 	token = mongoc_change_stream_get_resume_token(c->stream);
-	ENT_TRY(token ? ent_mongo_cursor_text(token, c->cursor, err) : time_pass(c, err));
+	if (token)
+		ENT_TRY(ent_mongo_cursor_text(token, behind, err));
+	if (token && strcmp(behind, c->told) != 0) { /* the token moves: it is the one to go by */
+		snprintf(c->told, sizeof c->told, "%s", behind);
+		snprintf(c->cursor, sizeof c->cursor, "%s", behind);
+	} else {
+		ENT_TRY(time_pass(c, err));
+	}
 	if (strcmp(c->cursor, c->given) != 0)
 		return mark_give(c, ENT_EVENT_HEARTBEAT, ret), 0;
 	*ret_given = false;
@@ -475,5 +487,5 @@ int ent_mongo_position(struct ent_source *s, char ret[400], struct ent_err *err)
 	bool by_time = !code && !token;
 	mongoc_change_stream_destroy(stream);
 	mongoc_database_destroy(in);
-	return by_time ? position_by_time(s, ret, err) : code;
+	return by_time ? position_by_time(s, false, ret, err) : code;
 }

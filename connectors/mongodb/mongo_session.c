@@ -179,6 +179,23 @@ static void library_start(void)
 	mongoc_log_set_handler(log_drop, NULL);
 }
 
+/* What is read was decided by most of the replica set, and what is written is, unless the address says otherwise: neither can be rolled back. */
+static void concerns_set(struct ent_source *s)
+{
+	if (!mongoc_uri_has_option(s->uri, MONGOC_URI_READCONCERNLEVEL)) {
+		mongoc_read_concern_t *read = mongoc_read_concern_new();
+		mongoc_read_concern_set_level(read, MONGOC_READ_CONCERN_LEVEL_MAJORITY);
+		mongoc_client_set_read_concern(s->client, read);
+		mongoc_read_concern_destroy(read);
+	}
+	if (s->write && !mongoc_uri_has_option(s->uri, MONGOC_URI_W)) {
+		mongoc_write_concern_t *write = mongoc_write_concern_new();
+		mongoc_write_concern_set_wmajority(write, 0);
+		mongoc_client_set_write_concern(s->client, write);
+		mongoc_write_concern_destroy(write);
+	}
+}
+
 static int client_make(struct ent_source *s, struct ent_err *err)
 {
 	bson_error_t e;
@@ -189,6 +206,7 @@ static int client_make(struct ent_source *s, struct ent_err *err)
 		return ent_why(err, "%.300s", e.message), ENT_EUSAGE;
 	}
 	mongoc_client_set_error_api(s->client, MONGOC_ERROR_API_VERSION_2);
+	concerns_set(s);
 	return 0;
 }
 
