@@ -79,7 +79,7 @@ start_nodes() {
 		pids+=($!)
 	done
 	for org in "${orgs[@]}"; do
-		for _ in $(seq 100); do grep -q ready "$dir/$org.ready" 2>/dev/null && break; sleep 0.1; done
+		for _ in $(seq 600); do grep -q ready "$dir/$org.ready" 2>/dev/null && break; sleep 0.1; done
 		grep -q ready "$dir/$org.ready" || { echo "demo: the node of $org did not start:" >&2; tail -5 "$dir/$org.log" >&2; exit 1; }
 	done
 	at hudson add flights "$data/flights.parquet" >/dev/null 2>>"$dir/hudson.log"
@@ -92,7 +92,7 @@ say "hudson   an airline             336,776 flights of 2013"
 say "skywatch a weather office        26,115 hourly observations"
 say "registry an aircraft registry     3,322 planes"
 start_nodes
-for _ in $(seq 50); do [ "$(at hudson tables 2>/dev/null | grep -cE 'weather|planes')" = 2 ] && break; sleep 0.1; done
+for _ in $(seq 300); do [ "$(at hudson tables 2>/dev/null | grep -cE 'weather|planes')" = 2 ] && break; sleep 0.1; done
 show hudson tables
 
 title "hudson asks before anybody granted anything"
