@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # The HTTP port as others reach it: TLS from outside, plain from loopback alone; entries for members and tokens; witnessing by pinned TLS.
+# shellcheck source=test/e2e/lib.sh
 . "$(dirname "$0")/lib.sh"
 outside=$(python3 -c '
 import socket

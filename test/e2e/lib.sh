@@ -115,6 +115,7 @@ PY
 	check "b grants" at b grant 'GRANT JOIN ON people(person) TO ANY; GRANT GROUP ON people(region) TO ANY; GRANT AGGREGATE(count) ON people(person) TO ANY;'
 	check "tables are known" knows c visits people
 	local select='SELECT p.region, SUM(v.cost) AS total, COUNT(*) AS n' rest='ON v.person = p.person GROUP BY p.region ORDER BY 1'
+	# shellcheck disable=SC2034
 	question="$select FROM a.visits v JOIN b.people p $rest"
 	"$POOLED" "$select FROM '$work/visits.csv' v JOIN '$work/people.csv' p $rest" >"$work/want.csv"
 }
