@@ -162,6 +162,9 @@ static bool own_question_open(const struct ent_node *n)
 static bool news_heard(struct ent_node *n, struct ent_question *q)
 {
 	bool owed = false;
+#ifdef ENT_MUTANT_NEWS_UNHEARD
+	return true;
+#endif
 	for (size_t i = 0; i < n->n_members; i++) {
 		struct ent_member *m = &n->members[i];
 		if (!q->asked && m->up) {

@@ -222,6 +222,55 @@ void sim_client_query(struct sim_node *s)
 	sim_ask(s, "query", json_pack("{s:s,s:s,s:s}", "sql", q.sql, "purpose", q.purpose, "format", "csv"), asked, 0, q.rows);
 }
 
+/* ---- a rule and a question that rests on it, at once ---- */
+
+#define RACE(owner, at) ((int64_t)(owner) << 32 | (int64_t)(at))
+
+static void race_known(struct sim_client *c, const json_t *answer, struct ent_bytes content, const struct ent_err *err)
+{
+	size_t i;
+	json_t *grant;
+	(void)content;
+	if (failed(c, err))
+		return;
+	json_array_foreach(json_object_get(answer, "grants"), i, grant) if (!strcmp(json_string_value(json_object_get(grant, "id")), c->text)) return;
+	sim_fail(c->node->w, "%s judged a question without %s, which stood before it was asked", c->node->org, c->text);
+}
+
+static void race_asked(struct sim_client *c, const json_t *answer, struct ent_bytes content, const struct ent_err *err)
+{
+	struct sim_node *s = c->node;
+	const char *owner = s->w->nodes[c->number >> 32].org;
+	char id[64];
+	snprintf(id, sizeof id, "%s/%u", owner, (unsigned)(c->number & UINT32_MAX));
+	sim_ask(s, "grants", json_pack("{s:s}", "org", owner), race_known, 0, id);
+	asked(c, answer, content, err);
+}
+
+static void race_ask(struct sim_world *w, struct sim_event *e)
+{
+	struct sim_node *s = &w->nodes[e->node];
+	struct sim_question q;
+	sim_question(w, s->index, &q);
+	w->counts.queries++;
+	sim_ask(s, "query", json_pack("{s:s,s:s,s:s}", "sql", q.sql, "purpose", q.purpose, "format", "csv"), race_asked, (int64_t)e->a, q.rows);
+}
+
+static void race_granted(struct sim_client *c, const json_t *answer, struct ent_bytes content, const struct ent_err *err)
+{
+	int64_t at = index_of(json_array_get(json_object_get(answer, "ids"), 0)), asker = c->number >> 8;
+	c->number &= 0xff;
+	granted(c, answer, content, err);
+	if (!err && at >= 0)
+		sim_at_node(&c->node->w->nodes[asker], 0, "race", race_ask)->a = (uint64_t)RACE(c->node->index, at);
+}
+
+void sim_client_race(struct sim_node *owner, struct sim_node *asker)
+{
+	if (!owner->compute_only)
+		sim_ask(owner, "grant", json_pack("{s:s}", "text", sim_grant_text(0)), race_granted, asker->index << 8, "");
+}
+
 /* ---- verdicts ---- */
 
 static void judged(struct sim_client *c, const json_t *answer, struct ent_bytes content, const struct ent_err *err)

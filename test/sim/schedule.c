@@ -266,6 +266,19 @@ static void settle(struct sim_world *w)
 			sim_client_settle(&w->nodes[i]);
 }
 
+/* Rules that were written a moment ago count, although the news of them is still under way. */
+static void races(struct sim_world *w)
+{
+	for (int i = 0; i < w->n && !w->failed && !w->adversary; i++) {
+		struct sim_node *asker = &w->nodes[other_than(w, i)];
+		if (!sim_up(&w->nodes[i]) || !sim_up(asker))
+			continue;
+		sim_client_race(&w->nodes[i], asker);
+		sim_after_event(&w->nodes[i]);
+		sim_run_until(w, w->now + 4000);
+	}
+}
+
 /* In a world that healed, everybody is answered, or told which rule forbids it. */
 static void last_questions(struct sim_world *w)
 {
@@ -278,6 +291,7 @@ static void last_questions(struct sim_world *w)
 		sim_after_event(s);
 	}
 	sim_run_until(w, w->now + 3000);
+	races(w);
 	w->last = true;
 	for (int i = 0; i < w->n && !w->failed; i++) {
 		if (sim_up(&w->nodes[i])) {

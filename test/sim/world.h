@@ -217,6 +217,8 @@ void sim_client_note(struct sim_node *s);
 void sim_client_grant(struct sim_node *s, int slot);
 void sim_client_revoke(struct sim_node *s);
 void sim_client_query(struct sim_node *s);
+/* owner writes a rule; the moment it is told so, asker asks: the question must be judged with that rule. */
+void sim_client_race(struct sim_node *owner, struct sim_node *asker);
 void sim_client_verdict(struct sim_node *s);
 void sim_client_settle(struct sim_node *s); /* ends what waits for people */
 
