@@ -45,6 +45,7 @@ struct ent_member {
 	uint64_t facts_size;  /* we hold all their facts below this index of their log */
 	uint64_t heard_ms;    /* monotonic: last message */
 	bool vouched;         /* after a restore: it witnessed nothing of ours that is missing here */
+	bool vouched_weakly;  /* so it says, but it was restored itself and may have forgotten */
 	uint64_t wanted_ms;   /* monotonic: when we last asked for facts */
 	uint64_t away_ms;     /* monotonic: not up, and then it is asked for a newer card; 0: up */
 	uint64_t facts_bytes; /* of its facts here */
@@ -110,7 +111,8 @@ struct ent_node {
 	uint64_t refused_ms;   /* monotonic: last alarm about a refused connection; 0: none */
 	bool broken;           /* an own write failed: nothing is acknowledged until the node is opened again */
 	enum ent_restored { ENT_RESTORED_NO, ENT_RESTORED_ASKING, ENT_RESTORED_BEHIND } restored; /* not NO: nothing is appended */
-	uint64_t restored_size;                                                                   /* BEHIND: what restored_by witnessed */
+	uint64_t restored_asked_ms;
+	uint64_t restored_size; /* BEHIND: what restored_by witnessed */
 	char restored_by[ENT_ORG_MAX + 1];
 	bool closing;
 	unsigned cosigned, witnesses; /* of the last round */
@@ -223,6 +225,7 @@ int ent_restored_mark(struct ent_fs *fs, struct ent_err *err); /* makes the home
 int ent_restored_open(struct ent_node *n, struct ent_err *err);
 int ent_restored_refuse(const struct ent_node *n, struct ent_err *err); /* the failure to answer with */
 void ent_restored_ask(struct ent_node *n, struct ent_member *m);
+void ent_restored_tick(struct ent_node *n, uint64_t now);
 void ent_restored_asked(struct ent_node *n, struct ent_member *m, const json_t *msg);
 void ent_restored_answer(struct ent_node *n, struct ent_member *m, const json_t *msg);
 

@@ -198,6 +198,7 @@ uint64_t ent_duty_tick(struct ent_node *n)
 		ent_cosign_tick(n->cosign);
 		retry_round(n, now);
 		ent_cards_tick(n, now);
+		ent_restored_tick(n, now);
 	}
 	due = ent_ledger_due_ms(n->ledger);
 	uint64_t round = n->cosign ? ent_cosign_due_ms(n->cosign) : UINT64_MAX;

@@ -4,6 +4,7 @@
 #include "node/jobs.h"
 
 #define MARK_PATH "restored"
+#define ASK_AGAIN_MS 5000
 
 int ent_restored_mark(struct ent_fs *fs, struct ent_err *err) { return ent_fs_replace(fs, MARK_PATH, ent_bytes_str("ask\n"), 0600, err); }
 
@@ -75,13 +76,22 @@ static bool same_tree(struct ent_node *n, const struct ent_checkpoint *c)
 	return c->size <= ent_ledger_size(n->ledger) && !ent_ledger_root(n->ledger, c->size, &root, NULL) && !memcmp(&root, &c->root, sizeof root);
 }
 
-static void vouched(struct ent_node *n, struct ent_member *m)
+/* Of n members k cosign what counts, f of whom may lie. Those who forgot nothing must be so many that one honest cosigner is among them whoever the
+ * cosigners were: n - k + f + 1. Who was restored as well only helps to fill the quorum, or two that were restored at once would wait for each other
+ * for ever. */
+static void vouched(struct ent_node *n, struct ent_member *m, bool weakly)
 {
-	size_t have = 0;
-	m->vouched = true;
-	for (size_t i = 0; i < n->n_members; i++)
+	size_t have = 0, weak = 0, of = n->n_members, quorum = ent_quorum((unsigned)of), liars = of ? (of - 1) / 3 : 0;
+	m->vouched = m->vouched || !weakly;
+	m->vouched_weakly = weakly;
+	for (size_t i = 0; i < of; i++) {
 		have += n->members[i].vouched;
-	if (have >= ent_quorum((unsigned)n->n_members))
+		weak += !n->members[i].vouched && n->members[i].vouched_weakly;
+	}
+#ifdef ENT_MUTANT_RESTORED_VOUCH
+	have += weak;
+#endif
+	if (have + weak >= quorum && have >= of - quorum + liars + 1)
 		release(n);
 }
 
@@ -92,16 +102,17 @@ void ent_restored_answer(struct ent_node *n, struct ent_member *m, const json_t 
 	const char *text;
 	if (n->restored != ENT_RESTORED_ASKING || ent_json_str(msg, "note", &text, NULL))
 		return;
+	bool weakly = json_is_true(json_object_get(msg, "restored"));
 	if (!*text) { /* it never witnessed anything of ours */
-		vouched(n, m);
+		vouched(n, m, weakly);
 	} else if (own_checkpoint(n, text, &c, &err)) {
 		ent_peer_complain(n, m->card.org, "checkpoint-refused", err.what);
 #ifdef ENT_MUTANT_RESTORE_BLIND
 	} else if (true) {
-		vouched(n, m);
+		vouched(n, m, weakly);
 #endif
 	} else if (same_tree(n, &c)) {
-		vouched(n, m);
+		vouched(n, m, weakly);
 	} else {
 		behind(n, m->card.org, c.size, text);
 	}
@@ -113,14 +124,26 @@ void ent_restored_asked(struct ent_node *n, struct ent_member *m, const json_t *
 	ENT_CLEANUP(ent_buf_deinit) struct ent_buf note = ENT_BUF(ENT_NOTE_BYTES_MAX);
 	(void)msg;
 	int r = ent_witness_last(n->witness, m->card.origin, &note, NULL);
-	if (!n->restored && (!r || r == ENT_ENOTFOUND))
-		ent_peer_send(n, m->card.org, json_pack("{s:s,s:s}", "type", "witnessed", "note", r ? "" : ent_buf_text(&note)));
+	if (!r || r == ENT_ENOTFOUND) /* one that was restored tells what it still knows, and that it may be old */
+		ent_peer_send(n, m->card.org,
+			      json_pack("{s:s,s:s,s:b}", "type", "witnessed", "note", r ? "" : ent_buf_text(&note), "restored",
+					n->restored != ENT_RESTORED_NO));
 }
 
 void ent_restored_ask(struct ent_node *n, struct ent_member *m)
 {
 	if (n->restored == ENT_RESTORED_ASKING && !m->vouched)
 		ent_peer_send(n, m->card.org, json_pack("{s:s}", "type", "witnessed?"));
+}
+
+void ent_restored_tick(struct ent_node *n, uint64_t now)
+{
+	if (n->restored != ENT_RESTORED_ASKING || ent_ms_since(now, n->restored_asked_ms) < ASK_AGAIN_MS)
+		return;
+	n->restored_asked_ms = now;
+	for (size_t i = 0; i < n->n_members; i++)
+		if (n->members[i].up)
+			ent_restored_ask(n, &n->members[i]);
 }
 
 int ent_restored_open(struct ent_node *n, struct ent_err *err)

@@ -102,16 +102,24 @@ bool sim_cosigned_size(struct sim_node *witness, int log, uint64_t *ret_size)
 
 /* ---- members ---- */
 
+static bool ever_had(const struct sim_node *s, const uint8_t tls[32])
+{
+	for (size_t i = 0; i < s->n_past; i++)
+		if (!memcmp(s->past_tls[i], tls, 32))
+			return true;
+	return !memcmp(s->card.keys[ENT_KEY_TLS], tls, 32);
+}
+
 void sim_saw_pins(struct sim_node *s, const struct ent_pin *pins, size_t n)
 {
 	struct sim_world *w = s->w;
 	memset(s->pinned, 0, sizeof s->pinned);
 	for (size_t i = 0; i < n; i++) {
 		struct sim_node *other = sim_by_org(w, pins[i].org);
-		if (!other || memcmp(pins[i].tls_pub, other->card.keys[ENT_KEY_TLS], 32) != 0)
+		if (!other || !ever_had(other, pins[i].tls_pub))
 			sim_fail(w, "%s accepted a changed card of %s that the old key did not sign", s->org, pins[i].org);
 		else
-			s->pinned[other->index] = true;
+			memcpy(s->pinned_tls[other->index], pins[i].tls_pub, 32), s->pinned[other->index] = true;
 	}
 }
 

@@ -142,10 +142,19 @@ static int init_once(struct sim_node *s, struct ent_err *err)
 
 static bool read_card(struct sim_node *s)
 {
+	struct ent_card before = s->card;
+	ent_buf_deinit(&s->card_text);
 	s->card_text = (struct ent_buf)ENT_BUF(ENT_CARD_BYTES_MAX);
 	if (!ent_fs_read(s->disk, "card.json", ENT_CARD_BYTES_MAX, &s->card_text, NULL) &&
-	    !ent_card_open(ent_buf_bytes(&s->card_text), &s->card, NULL))
+	    !ent_card_open(ent_buf_bytes(&s->card_text), &s->card, NULL)) {
+		if (before.version && s->card.version != before.version) {
+			ENT_ASSERT(s->n_past < SIM_ROTATIONS_MAX && s->card.version == before.version + 1);
+			memcpy(s->past_tls[s->n_past++], before.keys[ENT_KEY_TLS], 32);
+			s->w->counts.rotated++;
+			sim_say(s->w, "%s: card %lld", s->org, (long long)s->card.version);
+		}
 		return true;
+	}
 	sim_fail(s->w, "%s has no card after init", s->org);
 	return false;
 }
@@ -189,6 +198,8 @@ bool sim_node_open(struct sim_node *s)
 			sim_fail(s->w, "%s does not open any more: %s (%s)", s->org, err.what, err.why);
 		return false;
 	}
+	if (!read_card(s))
+		return false;
 	sim_say(s->w, "%s: open, life %llu", s->org, (unsigned long long)s->life);
 	for (int i = 0; i < s->w->n; i++)
 		if (i != s->index)
@@ -247,6 +258,46 @@ void sim_stop(struct sim_node *s)
 		if (i != s->index)
 			sim_link_break(s->w, s->index, i, false);
 	sim_saw_lost(s->w, s->index, -1);
+}
+
+static void rotated(struct ent_reply *r, const json_t *answer, struct ent_bytes content, const struct ent_err *err)
+{
+	(void)r;
+	(void)answer;
+	(void)content;
+	(void)err; /* the power may have gone; opening tells which keys there are */
+}
+
+void sim_rotate(struct sim_node *s)
+{
+	struct ent_reply reply = { rotated };
+	struct ent_err err = ENT_ERR_INIT;
+	ENT_JSON_AUTO none = json_object();
+	bool cut = sim_chance(s->w, 40);
+	if (s->full || s->n_past + 1 >= SIM_ROTATIONS_MAX || s->card.version > (int64_t)s->n_past + 1)
+		return;
+	sim_stop(s);
+	sim_memory_short(0);
+	sim_say(s->w, "%s: new keys", s->org);
+	new_gate(s);
+	struct ent_node_env env = env_of(s);
+	env.mesh = NULL;
+	env.http = NULL;
+	env.runner = NULL;
+	env.pins = NULL;
+	if (cut)
+		simfs_power_off_after(s->disk, sim_draw(s->w, 80));
+	if (!ent_node_open(&env, &s->node, &err)) {
+		ent_node_request(s->node, "card.rotate", none, &reply);
+		ent_node_close(s->node);
+		s->node = NULL;
+	}
+	if (cut)
+		simfs_crash(s->disk);
+	else
+		simfs_kill(s->disk);
+	drop_gate(s);
+	sim_restart_later(s, 100 + sim_draw(s->w, 3000));
 }
 
 static void restart(struct sim_world *w, struct sim_event *e)

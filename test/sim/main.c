@@ -32,15 +32,16 @@ static void add(struct sim_counts *sum, const struct sim_counts *c)
 	sum->acked += c->acked;
 	sum->cosigned += c->cosigned;
 	sum->forged += c->forged;
+	sum->rotated += c->rotated;
 }
 
 static void print_counts(const struct sim_counts *c, uint64_t seeds, double took)
 {
 	printf("# %llu seeds in %.1f s (%.1f/s): %llu events, %llu crashes, %llu questions (%llu answered, %llu ended without), %llu promises, %llu "
-	       "cosignatures, %llu forgeries\n",
+	       "cosignatures, %llu forgeries, %llu changes of keys\n",
 	       (unsigned long long)seeds, took, (double)seeds / (took > 0 ? took : 1), (unsigned long long)c->events, (unsigned long long)c->crashes,
 	       (unsigned long long)c->queries, (unsigned long long)c->done, (unsigned long long)c->failed, (unsigned long long)c->acked,
-	       (unsigned long long)c->cosigned, (unsigned long long)c->forged);
+	       (unsigned long long)c->cosigned, (unsigned long long)c->forged, (unsigned long long)c->rotated);
 }
 
 static bool one_seed(uint64_t seed, bool verbose, struct sim_outcome *ret)

@@ -158,13 +158,19 @@ static void plan_up(struct sim_world *w, int at, int peer, uint64_t session)
 	l->ways[end_of(peer, at)].last_at = w->now + delay + 1;
 }
 
+/* With the key that the other one holds now. */
+static bool trusts(const struct sim_node *a, const struct sim_node *b)
+{
+	return a->pinned[b->index] && !memcmp(a->pinned_tls[b->index], b->card.keys[ENT_KEY_TLS], 32);
+}
+
 static void dial(struct sim_world *w, struct sim_event *e)
 {
 	struct sim_link *l = sim_link(w, e->node, e->peer);
 	struct sim_node *a = &w->nodes[e->node], *b = &w->nodes[e->peer];
 	if (l->session)
 		return;
-	if (!sim_reachable(w, e->node, e->peer) || !a->pinned[e->peer] || !b->pinned[e->node]) {
+	if (!sim_reachable(w, e->node, e->peer) || !trusts(a, b) || !trusts(b, a)) {
 		sim_link_dial(w, e->node, e->peer, 200 + sim_draw(w, 600));
 		return;
 	}

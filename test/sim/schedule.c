@@ -140,6 +140,12 @@ static void do_memory(struct sim_world *w, struct sim_node *s)
 	sim_memory_short(1 + sim_draw(w, 300));
 }
 
+static void do_rotate(struct sim_world *w, struct sim_node *s)
+{
+	(void)w;
+	sim_rotate(s);
+}
+
 static void do_slow(struct sim_world *w, struct sim_node *s) { s->sync_ms = s->sync_ms ? 0 : 1 + sim_draw(w, 30); }
 
 static void do_card(struct sim_world *w, struct sim_node *s)
@@ -195,7 +201,7 @@ static const struct action {
 	{ 40, 30, do_query }, { 10, 10, do_note },     { 6, 6, do_grant }, { 6, 6, do_revoke }, { 12, 8, do_verdict },
 	{ 1, 4, do_power },   { 1, 3, do_kill },       { 1, 2, do_stop },  { 1, 4, do_arm },    { 2, 5, do_cut },
 	{ 1, 2, do_isolate }, { 1, 3, do_break },      { 1, 2, do_slow },  { 0, 1, do_full },   { 0, 1, do_bad_sync },
-	{ 2, 3, do_card },    { 3, 3, do_checkpoint }, { 1, 1, do_audit }, { 0, 2, do_memory },
+	{ 2, 3, do_card },    { 3, 3, do_checkpoint }, { 1, 1, do_audit }, { 0, 2, do_memory }, { 2, 2, do_rotate },
 };
 
 static const struct action *pick(struct sim_world *w)

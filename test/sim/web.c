@@ -63,11 +63,11 @@ static void reach(struct sim_world *w, struct sim_event *e)
 	struct sim_node *s = &w->nodes[e->node];
 	if (!c || !sim_reachable(w, c->from->index, e->node))
 		return;
-	struct ent_http_request r = { .method = "POST", .url = c->path, .body = ent_buf_bytes(&c->body) };
+	struct ent_http_request r = { .method = c->get ? "GET" : "POST", .url = c->path, .body = ent_buf_bytes(&c->body) };
 	c->status = serve(s, &r, &c->answer);
 	if (sim_dead(s))
 		return;
-	if (c->status == 200)
+	if (c->status == 200 && !c->get)
 		sim_saw_cosigned(s, note_of(ent_buf_bytes(&c->body)));
 	struct sim_event *back = sim_at_node(c->from, 1 + sim_draw(w, 2 * w->delay_ms), "answer", come_back);
 	back->a = c->id;
@@ -85,12 +85,16 @@ int sim_http_start(struct ent_http *h, const struct ent_http_request *request,
 	ENT_ASSERT(c);
 	*c = (struct sim_call){ .next = w->calls, .id = w->next_call++, .life = s->life, .from = s, .target = target, .done = done, .arg = arg };
 	c->body = c->answer = (struct ent_buf)ENT_BUF(ENT_HTTP_BODY_MAX);
+	c->get = !strcmp(request->method, "GET");
 	snprintf(c->path, sizeof c->path, "%s", request->url + used);
 	ent_buf_put(&c->body, request->body.data, request->body.len);
 	w->calls = c;
 	if (!sim_dead(s)) {
-		sim_saw_note(s, note_of(request->body));
-		if (sim_up(&w->nodes[target]))
+		const struct sim_node *to = &w->nodes[target];
+		bool right = !request->peer_key || !memcmp(request->peer_key, to->card.keys[ENT_KEY_TLS], 32);
+		if (!c->get)
+			sim_saw_note(s, note_of(request->body));
+		if (sim_up(to) && right)
 			sim_at_node(&w->nodes[target], 1 + sim_draw(w, 2 * w->delay_ms), "request", reach)->a = c->id;
 	}
 	sim_at_node(s, request->timeout_ms ? request->timeout_ms : 10000, "timeout", time_out)->a = c->id;

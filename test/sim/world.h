@@ -15,7 +15,8 @@
 
 #define SIM_NODES_MAX 5
 #define SIM_ROWS_MAX 40
-#define SIM_SLOTS 6 /* grants that each owner gives and takes back */
+#define SIM_ROTATIONS_MAX 3 /* of one node's keys */
+#define SIM_SLOTS 6         /* grants that each owner gives and takes back */
 #define SIM_EPOCH_MS 1795253400000
 
 struct sim_world;
@@ -64,6 +65,9 @@ struct sim_node {
 	bool compute_only, pinned[SIM_NODES_MAX];
 	struct ent_buf card_text;
 	struct ent_card card;
+	uint8_t past_tls[SIM_ROTATIONS_MAX][32]; /* of earlier cards */
+	size_t n_past;
+	uint8_t pinned_tls[SIM_NODES_MAX][32];
 	bool full; /* no room on its disk: writes fail, nothing is promised but that nothing is lost */
 	uint64_t down_since;
 };
@@ -95,6 +99,7 @@ struct sim_call { /* one HTTP request under way */
 	struct sim_node *from;
 	int target;
 	char path[80];
+	bool get;
 	struct ent_buf body, answer;
 	int status;
 	uint64_t timeout_at;
@@ -103,7 +108,7 @@ struct sim_call { /* one HTTP request under way */
 };
 
 struct sim_counts {
-	uint64_t events, queries, done, failed, crashes, entries, acked, cosigned, forged;
+	uint64_t events, queries, done, failed, crashes, entries, acked, cosigned, forged, rotated;
 };
 
 struct sim_world {
@@ -146,7 +151,8 @@ bool sim_node_init(struct sim_node *s);
 bool sim_node_open(struct sim_node *s);
 bool sim_dead(const struct sim_node *s); /* its power went off in the middle of this event: what it says is not heard */
 void sim_crash(struct sim_node *s, bool power);
-void sim_stop(struct sim_node *s); /* in good order */
+void sim_stop(struct sim_node *s);   /* in good order */
+void sim_rotate(struct sim_node *s); /* stops; new keys, with the power perhaps gone in the middle; comes back */
 void sim_restart_later(struct sim_node *s, uint64_t delay_ms);
 void sim_after_event(struct sim_node *s);
 

@@ -74,7 +74,7 @@ static void cancel(struct ent_runner *r, const char *job, uint32_t attempt) { (v
 
 static const struct ent_runner_ops runner_ops = { probe, start, cancel };
 
-static void pump(struct peer *a, struct peer *b, const char *but)
+__attribute__((unused)) static void pump(struct peer *a, struct peer *b, const char *but)
 {
 	struct peer *both[2] = { a, b };
 	for (size_t moved = 1; moved;) {
@@ -90,7 +90,7 @@ static void pump(struct peer *a, struct peer *b, const char *but)
 	}
 }
 
-static void forget(struct peer *p)
+__attribute__((unused)) static void forget(struct peer *p)
 {
 	for (size_t i = 0; i < p->n_sent; i++)
 		ent_buf_deinit(&p->sent[i]);
@@ -108,7 +108,7 @@ __attribute__((unused)) static const char *last(struct peer *p, const char *type
 	return NULL;
 }
 
-static void trust(struct peer *p, const char *card)
+__attribute__((unused)) static void trust(struct peer *p, const char *card)
 {
 	struct ent_err err = ENT_ERR_INIT;
 	OK_INT(kit_ask(&p->k, "trust", json_pack("{s:[s]}", "cards", card), NULL, &err), 0, "%s trusts: %s", p->org, err.what);
@@ -122,7 +122,7 @@ __attribute__((unused)) static char *begin(struct peer *p, const char *org, uint
 	return kit_home(&p->k, org, &err);
 }
 
-static void open_peer(struct peer *p)
+__attribute__((unused)) static void open_peer(struct peer *p)
 {
 	struct ent_err err = ENT_ERR_INIT;
 	struct ent_node_env env = kit_env(&p->k);
