@@ -152,8 +152,8 @@ int ent_joint_explain(const struct ent_joint_plan *plan, struct ent_buf *text, s
 	ent_buf_printf(text, "%-10s %-*s %8s %6s %9s\n", "place", OPERATOR_WIDTH, "operator", "rows", "rounds", "sent");
 	for (size_t i = 0; i < plan->n_steps; i++)
 		explain_step(&plan->steps[i], text);
-	ent_buf_printf(text, "compute parties %s, %s, %s; leak none\n%llu rounds, ", plan->in.trio[0], plan->in.trio[1], plan->in.trio[2],
-		       (unsigned long long)plan->cost.rounds);
+	ent_buf_printf(text, "compute parties %s, %s, %s; leak none\n%llu rounds (+- %.0f), ", plan->in.trio[0], plan->in.trio[1], plan->in.trio[2],
+		       (unsigned long long)plan->cost.rounds, 4 * plan->cost.rounds_sd);
 	put_bytes(text, 0, plan->cost.bytes_mean);
 	ent_buf_str(text, " per party (+- ");
 	put_bytes(text, 0, 4 * plan->cost.bytes_sd);
@@ -173,8 +173,8 @@ int ent_joint_explain_json(const struct ent_joint_plan *plan, json_t **ret, stru
 		if (!o || json_array_append_new(steps, o))
 			return ent_nomem(err);
 	}
-	*ret = json_pack("{s:s, s:O, s:I, s:I, s:I, s:s}", "kind", plan->one_owner ? "one-owner" : "joint", "steps", steps, "rounds",
-			 (json_int_t)plan->cost.rounds, "bytes_mean", (json_int_t)plan->cost.bytes_mean, "bytes_4sd",
-			 (json_int_t)(4 * plan->cost.bytes_sd), "leak", "none");
+	*ret = json_pack("{s:s, s:O, s:I, s:I, s:I, s:I, s:s}", "kind", plan->one_owner ? "one-owner" : "joint", "steps", steps, "rounds",
+			 (json_int_t)plan->cost.rounds, "rounds_4sd", (json_int_t)(4 * plan->cost.rounds_sd), "bytes_mean",
+			 (json_int_t)plan->cost.bytes_mean, "bytes_4sd", (json_int_t)(4 * plan->cost.bytes_sd), "leak", "none");
 	return *ret ? 0 : ent_nomem(err);
 }

@@ -40,6 +40,7 @@ int ent_joint_plan_json(const struct ent_joint_plan *plan, json_t **ret, struct 
 
 struct ent_joint_cost {
 	uint64_t rounds;             /* mean */
+	double rounds_sd;            /* only the quicksort's depth varies */
 	double bytes_mean, bytes_sd; /* sent per compute party; only the quicksort has a deviation */
 	double seconds;              /* from rtt and bandwidth, without computation */
 };

@@ -85,6 +85,7 @@ int ent_joint_dry(struct ent_joint_plan *p, struct ent_err *err)
 	p->n_steps = r->x.n_steps;
 	const struct ent_cost *c = &r->x.cost;
 	p->cost.rounds = c->rounds;
+	p->cost.rounds_sd = sqrt(c->rounds_var);
 	p->cost.bytes_mean = (double)(c->bytes[0] + c->bytes[1] + c->bytes[2]) / 3;
 	p->cost.bytes_sd = sqrt(c->bytes_var);
 	p->cost.seconds = (double)c->rounds * p->in.rtt_us / 2e6;

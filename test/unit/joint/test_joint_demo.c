@@ -1,4 +1,5 @@
 /* The demo's main question on the real data: three owners, two joins, one group-by; equal to DuckDB on the pooled tables, within the marks. */
+#include <math.h>
 #include <stdio.h>
 #include <sys/resource.h>
 
@@ -51,6 +52,22 @@ static const char pooled[] =
 	"JOIN registry_planes p ON f.tailnum = p.tailnum) SELECT band, manufacturer, AVG(dep_delay) AS delay, COUNT(*) AS flights FROM r "
 	"GROUP BY 1, 2 HAVING count(DISTINCT tailnum) >= 10 AND count(DISTINCT h) >= 10 ORDER BY 1, 2";
 
+/* EXPLAIN tells what will be sent before anything is: mean and four deviations, for rounds as for bytes. */
+static void predicted(struct jk *k)
+{
+	ENT_CLEANUP(ent_buf_deinit) struct ent_buf text = ENT_BUF(1 << 20);
+	struct ent_arena *arena = ent_arena_new((size_t)64 << 20);
+	struct ent_joint_plan *plan = NULL;
+	struct ent_err err = ENT_ERR_INIT;
+	OK_INT(jk_plan(k, arena, question, &plan, &err), 0, "planned: %s", err.what);
+	struct ent_joint_cost c = ent_joint_plan_cost(plan);
+	OK(c.rounds_sd > 0 && fabs((double)k->stats[0].rounds - (double)c.rounds) <= 4 * c.rounds_sd + 1, "%llu rounds; told before: %llu +- %.0f",
+	   (unsigned long long)k->stats[0].rounds, (unsigned long long)c.rounds, 4 * c.rounds_sd);
+	OK_INT(ent_joint_explain(plan, &text, &err), 0, "explained");
+	OK(strstr(ent_buf_text(&text), "rounds (+- ") != NULL, "with its spread");
+	ent_arena_free(arena);
+}
+
 int main(int argc, char **argv)
 {
 	struct jk k = { .trio = { "hudson", "skywatch", "registry" }, .requester = "hudson", .verbose = argc > 3 };
@@ -69,6 +86,7 @@ int main(int argc, char **argv)
 		OK_INT(k.stats[i].rounds, k.stats[i].rounds_predicted, "party %d: %llu rounds, as predicted", i,
 		       (unsigned long long)k.stats[i].rounds);
 	}
+	predicted(&k);
 	printf("# %.2f s, all participants together %ld MB at most\n", (double)k.seconds_us / 1e6, use.ru_maxrss / 1024);
 	OK(k.seconds_us < 30000000, "at most 30 s");
 	ent_buf_deinit(&out);
