@@ -152,10 +152,8 @@ int ent_pg_changes_ack(struct ent_changes *c, const char *cursor, struct ent_err
 	struct ent_pg_cursor at;
 	if (!ent_pg_cursor_parse(cursor, &at) || at.system != c->at.system || at.database != c->at.database)
 		return ent_fail(err, ENT_EDATA, "this is no cursor of this PostgreSQL server: %.100s", cursor);
-#ifndef ENT_MUTANT_PG_ACK
 	if (at.lsn > c->at.lsn)
 		return ent_fail(err, ENT_EDATA, "a position that was never told cannot be acknowledged");
-#endif
 	if (at.lsn <= c->acked)
 		return 0;
 	c->acked = at.lsn;

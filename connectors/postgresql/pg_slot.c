@@ -99,7 +99,11 @@ static int slot_check(struct ent_source *s, const char *name, const struct ent_p
 		return lost("its replication slot belongs to something else", err);
 	if (!strcmp(PQgetvalue(r, 0, 1), "lost"))
 		return lost("the server removed log that its replication slot needs (max_slot_wal_keep_size)", err);
-	if (lsn_parse(PQgetvalue(r, 0, 0)) > start->lsn)
+	bool anew = lsn_parse(PQgetvalue(r, 0, 0)) > start->lsn;
+#ifdef ENT_MUTANT_PG_SLOT
+	anew = false;
+#endif
+	if (anew)
 		return lost("its replication slot was made anew or advanced by somebody else", err);
 	if (now.lsn < start->lsn)
 		return lost("the log ends before the last change taken: the server was restored from a backup", err);
