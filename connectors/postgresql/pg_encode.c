@@ -277,6 +277,44 @@ static bool numeric_word(struct ent_buf *out, const struct ent_pg_put *p, struct
 	return false;
 }
 
+static uint64_t power10(unsigned n)
+{
+	uint64_t p = 1;
+	while (n--)
+		p *= 10;
+	return p;
+}
+
+/* The usual decimal: it fits in 64 bits, has up to 16 places and loses nothing. False: the general way must look. */
+static bool numeric_small(const struct ent_pg_put *p, ent_i128 wide, unsigned scale, struct ent_buf *out)
+{
+	uint16_t groups[12];
+	unsigned low = (scale + 3) / 4, n = 0;
+	if (wide > INT64_MAX || wide < -INT64_MAX || scale > 16)
+		return false;
+	uint64_t v = (uint64_t)(wide < 0 ? -wide : wide), one = power10(scale), whole = v / one, part = v % one * power10(low * 4 - scale);
+	int before = p->precision - p->scale;
+	if (p->precision && ((int)scale > p->scale || (before < 19 && whole >= power10((unsigned)before))))
+		return false;
+	for (unsigned i = 0; i < low; i++, part /= 10000)
+		groups[n++] = htobe16((uint16_t)(part % 10000));
+	for (; whole; whole /= 10000)
+		groups[n++] = htobe16((uint16_t)(whole % 10000));
+	uint8_t *at = room(out, 12 + 2 * (size_t)n);
+	const uint16_t head[6] = { 0,
+				   htobe16((uint16_t)(8 + 2 * n)),
+				   htobe16((uint16_t)n),
+				   htobe16((uint16_t)((int)n - (int)low - 1)),
+				   htobe16(wide < 0 ? 0x4000 : 0),
+				   htobe16((uint16_t)scale) };
+	if (!at)
+		return true; /* the failure sticks in out */
+	memcpy(at, head, sizeof head);
+	for (at += sizeof head; n; at += 2)
+		memcpy(at, &groups[--n], 2);
+	return true;
+}
+
 static int put_numeric(const struct ent_pg_put *p, const struct ent_view *v, size_t row, uint64_t row_name, struct ent_buf *out, struct ent_err *err)
 {
 	char text[ENT_VALUE_TEXT_MAX];
@@ -288,6 +326,8 @@ static int put_numeric(const struct ent_pg_put *p, const struct ent_view *v, siz
 			return 0;
 	} else {
 		unsigned scale = p->type.id == ENT_T_DECIMAL ? p->type.scale : 0;
+		if (numeric_small(p, ent_view_wide(v, row), scale, out))
+			return 0;
 		number = ent_bytes(text, ent_decimal_text(ent_view_wide(v, row), scale, text));
 	}
 	if (!digits_split(number, &negative, &whole, &part))

@@ -10,9 +10,16 @@ static int bad(const struct ent_pg_column *c, uint64_t row, const char *what, st
 	return ent_fail(err, ENT_EDATA, "row %llu of column %.200s %s", (unsigned long long)row, c->name, what);
 }
 
-static int64_t signed_be(const uint8_t *data, size_t len)
+static inline uint32_t be32_at(const uint8_t *p) { return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3]; }
+static inline uint32_t be16_at(const uint8_t *p) { return (uint32_t)p[0] << 8 | p[1]; }
+
+static inline int64_t signed_be(const uint8_t *data, size_t len)
 {
 	uint64_t v = 0;
+	if (len == 8)
+		return (int64_t)((uint64_t)be32_at(data) << 32 | be32_at(data + 4));
+	if (len == 4)
+		return (int32_t)be32_at(data);
 	for (size_t i = 0; i < len; i++)
 		v = v << 8 | data[i];
 	unsigned shift = 64u - 8u * (unsigned)len;
@@ -45,6 +52,30 @@ static bool push_group(ent_i128 *v, int digit, int keep)
 	if (keep <= 0)
 		return digit == 0;
 	return digit % powers[4 - keep] == 0 && push_digit(v, powers[keep], digit / powers[4 - keep]);
+}
+
+/* The usual numeric: up to four groups whose scaled value fits in 64 bits. False: the general way must look. */
+static bool numeric_small(const uint8_t *data, size_t len, unsigned scale, ent_i128 *ret)
+{
+	static const int64_t powers[] = { 1, 10, 100, 1000, 10000 };
+	unsigned n = len >= 8 ? be16_at(data) : 0, sign = len >= 8 ? be16_at(data + 4) : 1;
+	int weight = len >= 8 ? (int16_t)be16_at(data + 2) : 0, keep = (int)scale + 4 * (weight + 1);
+	int64_t v = 0;
+	if (!n || n > 4 || len != 8 + (size_t)n * 2 || (sign && sign != 0x4000) || weight > 3 || weight < -1 || keep > 16 || keep < 0)
+		return false;
+	for (unsigned i = 0; i < n; i++, keep -= 4) {
+		unsigned digit = be16_at(data + 8 + (size_t)i * 2);
+		if (digit > 9999 || keep <= 0)
+			return false;
+		int take = keep >= 4 ? 4 : keep;
+		if (digit % (unsigned)powers[4 - take])
+			return false;
+		v = v * powers[take] + (int64_t)digit / powers[4 - take];
+	}
+	for (; keep > 0; keep -= 4)
+		v *= powers[keep >= 4 ? 4 : keep];
+	*ret = sign ? -v : v;
+	return true;
 }
 
 /* ndigits, weight, sign, dscale, digits: exact scaled integer of the wanted scale. */
@@ -118,7 +149,8 @@ static int numeric_put(struct ent_builder *b, size_t col, const struct ent_pg_co
 {
 	ent_i128 v = 0, limit = 1;
 	struct ent_type t = ent_builder_type(b, col);
-	ENT_TRY(numeric_read(c, row, data, len, t.scale, &v, err));
+	if (!numeric_small(data, len, t.scale, &v))
+		ENT_TRY(numeric_read(c, row, data, len, t.scale, &v, err));
 	for (unsigned i = 0; i < t.precision; i++)
 		limit *= 10;
 	if (v <= -limit || v >= limit)
@@ -208,52 +240,62 @@ static int header_read(struct ent_pg_copy *p, struct ent_reader *r, struct ent_e
 	return 0;
 }
 
-/* Steps over the values of a row. */
-static void values_skip(struct ent_reader *at, size_t n_columns)
+/* Bytes of the whole row at the start, 0 when it is cut. n_columns matches already. */
+static size_t row_size(const uint8_t *at, size_t len, size_t n_columns)
 {
-	for (size_t i = 0; i < n_columns && at->ok; i++) {
-		int32_t len = (int32_t)ent_read_be32(at);
-		if (len > 0)
-			ent_read(at, (size_t)len);
+	size_t used = 2;
+	for (size_t i = 0; i < n_columns; i++) {
+		if (len - used < 4)
+			return 0;
+		int32_t n = (int32_t)be32_at(at + used);
+		used += 4;
+		if (n > 0 && len - used < (size_t)n)
+			return 0;
+		used += n > 0 ? (size_t)n : 0;
 	}
+	return used;
 }
 
 int ent_pg_tuple_check(struct ent_bytes tuple, size_t n_columns, struct ent_err *err)
 {
-	struct ent_reader at = ent_reader(tuple);
-	if (ent_read_be16(&at) != n_columns)
+	if (tuple.len < 2 || be16_at(tuple.data) != n_columns)
 		return broken("a row has another number of columns", err);
-	values_skip(&at, n_columns);
-	return at.ok && !ent_reader_left(&at) ? 0 : broken("a row is cut or too long", err);
+	return row_size(tuple.data, tuple.len, n_columns) == tuple.len ? 0 : broken("a row is cut or too long", err);
 }
 
-/* True when a whole row (or the trailer) lies at r. */
-static bool row_complete(const struct ent_reader *r, size_t n_columns)
+/* A row that is known to be whole. */
+static int row_put(struct ent_pg_copy *p, const uint8_t *at, struct ent_builder *b, struct ent_err *err)
 {
-	struct ent_reader at = *r;
-	int16_t n = (int16_t)ent_read_be16(&at);
-	if (!at.ok || n == -1 || (size_t)n != n_columns)
-		return at.ok;
-	values_skip(&at, n_columns);
-	return at.ok;
-}
-
-static int row_read(struct ent_pg_copy *p, struct ent_reader *r, struct ent_builder *b, struct ent_err *err)
-{
-	int16_t n = (int16_t)ent_read_be16(r);
-	if (n == -1) {
-		p->done = true;
-		return ent_reader_left(r) ? broken("bytes follow its end", err) : 0;
-	}
-	if (n < 0 || (size_t)n != p->n_columns)
-		return broken("a row has another number of columns", err);
+	at += 2;
 	p->rows++;
 	for (size_t i = 0; i < p->n_columns; i++) {
-		int32_t len = (int32_t)ent_read_be32(r);
+		int32_t len = (int32_t)be32_at(at);
+		at += 4;
 		if (len < -1)
 			return broken("a value has a negative length", err);
-		struct ent_bytes v = len > 0 ? ent_read(r, (size_t)len) : ent_bytes("", 0);
-		ENT_TRY(ent_pg_value_put(b, i, &p->columns[i], p->rows, len < 0 ? NULL : v.data, v.len, err));
+		ENT_TRY(ent_pg_value_put(b, i, &p->columns[i], p->rows, len < 0 ? NULL : at, len < 0 ? 0 : (size_t)len, err));
+		at += len > 0 ? len : 0;
+	}
+	return 0;
+}
+
+/* Takes the whole rows at r, and the trailer. */
+static int rows_read(struct ent_pg_copy *p, struct ent_reader *r, struct ent_builder *b, struct ent_err *err)
+{
+	while (ent_reader_left(r) >= 2) {
+		uint32_t n = be16_at(r->at);
+		if (n == UINT16_MAX) {
+			r->at += 2;
+			p->done = true;
+			return ent_reader_left(r) ? broken("bytes follow its end", err) : 0;
+		}
+		if (n != p->n_columns)
+			return broken("a row has another number of columns", err);
+		size_t size = row_size(r->at, ent_reader_left(r), p->n_columns);
+		if (!size)
+			return 0;
+		ENT_TRY(row_put(p, r->at, b, err));
+		r->at += size;
 	}
 	return 0;
 }
@@ -272,8 +314,8 @@ int ent_pg_copy_feed(struct ent_pg_copy *p, struct ent_bytes bytes, struct ent_b
 	struct ent_reader r = ent_reader(joined ? ent_buf_bytes(&p->rest) : bytes);
 	if (!p->header)
 		ENT_TRY(header_read(p, &r, err));
-	while (p->header && !p->done && row_complete(&r, p->n_columns))
-		ENT_TRY(row_read(p, &r, b, err));
+	if (p->header)
+		ENT_TRY(rows_read(p, &r, b, err));
 	size_t left = p->done ? 0 : ent_reader_left(&r);
 	if (joined) {
 		memmove(p->rest.data, r.end - left, left);
