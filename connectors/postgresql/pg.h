@@ -37,13 +37,14 @@ struct ent_pg_table { /* one described object */
 struct ent_source {
 	struct ent_host host;
 	PGconn *con;
-	bool busy;    /* a stream or a sink holds the connection */
-	bool writes;  /* option "access" */
-	bool copying; /* statements may take long: see ent_pg_copying */
-	bool pinned;  /* inside a transaction with the snapshot of another session */
-	bool holds;   /* holds an exported snapshot */
-	bool cockroach;
-	bool by_ctid; /* option "split-by" */
+	bool busy;      /* a stream or a sink holds the connection */
+	bool writes;    /* option "access" */
+	bool copying;   /* statements may take long: see ent_pg_copying */
+	bool pinned;    /* inside a transaction with the snapshot of another session */
+	bool holds;     /* holds an exported snapshot */
+	bool cockroach; /* CockroachDB: found by version(), or option "store" */
+	char as_of[64]; /* its snapshot: a time */
+	bool by_ctid;   /* option "split-by" */
 	char checkpoint_schema[64];
 	struct ent_pg_table *tables;
 };

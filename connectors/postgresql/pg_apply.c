@@ -35,7 +35,7 @@ static void changes_deinit(struct changes *c)
 
 static char op_of(const struct changes *c, size_t row)
 {
-	struct ent_bytes op = ent_view_text(c->op, row);
+	struct ent_bytes op = c->op ? ent_view_text(c->op, row) : ent_bytes_str("I");
 	return op.len == 1 ? (char)op.data[0] : '?';
 }
 
@@ -181,7 +181,7 @@ static int row_apply(struct changes *c, struct params *p, size_t row, struct ent
 	if (op_of(c, row) == 'D') {
 		ent_buf_printf(&sql, "DELETE FROM %s", ent_buf_text(&c->d->goes));
 		ENT_TRY(key_params(c, p, row, &sql, err));
-	} else if (ent_view_text(c->unchanged, row).len) {
+	} else if (c->unchanged && ent_view_text(c->unchanged, row).len) {
 		ENT_TRY(sql_update(c, p, row, &sql, err));
 	} else {
 		ENT_TRY(sql_insert(c, p, row, &sql, err));
@@ -468,6 +468,27 @@ int ent_pg_sink_changes(struct ent_sink *k, size_t index, const struct ArrowSche
 	bool small = c.batch.rows <= SMALL_ROWS || k->src->cockroach;
 	ENT_TRY(small ? rows_apply(&c, err) : set_apply(&c, err));
 	c.d->rows += c.batch.rows;
+	return 0;
+}
+
+int ent_pg_rows_upsert(struct ent_sink *k, struct ent_pg_dest *d, const struct ArrowArray *rows, struct ent_err *err)
+{
+	ENT_CLEANUP(changes_deinit) struct changes c = { .k = k, .d = d };
+	ENT_TRY(ent_pg_load_end(k, err));
+	ENT_TRY(ent_pg_sink_begin(k, err));
+	ENT_TRY(ent_batch_open_copy(&d->arrow, rows, &c.batch, err));
+	c.n = c.batch.n_columns;
+	c.columns = (const struct ent_view **)calloc(c.n + 1, sizeof(struct ent_view *));
+	c.puts = (struct ent_pg_put *)calloc(c.n + 1, sizeof *c.puts);
+	if (!c.columns || !c.puts)
+		return ent_nomem(err);
+	for (size_t i = 0; i < c.n; i++) {
+		c.columns[i] = &c.batch.columns[i];
+		c.puts[i] = d->puts[i];
+	}
+	ENT_TRY(keys_find(&c, err));
+	ENT_TRY(rows_apply(&c, err));
+	d->rows += c.batch.rows;
 	return 0;
 }
 

@@ -257,7 +257,12 @@ int ent_pg_snapshot(struct ent_source *s, char ret[200], struct ent_err *err)
 {
 	static const char what[] = "PostgreSQL cannot export a snapshot";
 	ENT_CLEANUP(ent_pg_clear) PGresult *r = NULL;
-	if (s->pinned || s->holds || s->cockroach)
+	if (s->cockroach) { /* reads of the past need no session that holds it */
+		ENT_TRY(ent_pg_run(s, "SELECT cluster_logical_timestamp()", NULL, 0, &r, what, err));
+		snprintf(ret, 200, "%s", PQgetvalue(r, 0, 0));
+		return 0;
+	}
+	if (s->pinned || s->holds)
 		return ent_fail(err, ENT_EUNSUPPORTED, "this session cannot export a snapshot");
 	ENT_TRY(ent_pg_copying(s, err));
 	ENT_TRY(ent_pg_run(s, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", NULL, 0, NULL, what, err));

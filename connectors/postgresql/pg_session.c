@@ -280,15 +280,18 @@ static int option_take(struct ent_source *s, struct settings *t, const struct en
 		return option_choice(o, "write", "read", &s->writes, err);
 	} else if (!strcmp(o->key, "split-by")) {
 		return option_choice(o, "block", "key", &s->by_ctid, err);
-	} else if (!strcmp(o->key, "snapshot") && strspn(o->value, "0123456789ABCDEFabcdef-") == strlen(o->value) && o->value[0]) {
+	} else if (!strcmp(o->key, "store")) {
+		return option_choice(o, "cockroachdb", "postgresql", &s->cockroach, err);
+	} else if (!strcmp(o->key, "snapshot") && strspn(o->value, "0123456789ABCDEFabcdef-.") == strlen(o->value) && o->value[0]) {
 		t->snapshot = o->value;
 	} else if (!strcmp(o->key, "checkpoint-schema") && o->value[0] && strlen(o->value) < sizeof s->checkpoint_schema) {
 		snprintf(s->checkpoint_schema, sizeof s->checkpoint_schema, "%s", o->value);
 	} else {
-		return ent_fail(err, ENT_EUSAGE,
-				"PostgreSQL has no option --%.60s %.60s; it has --password-file, --ca-file, --access, --snapshot, --split-by, "
-				"--checkpoint-schema",
-				o->key, o->value);
+		return ent_fail(
+			err, ENT_EUSAGE,
+			"PostgreSQL has no option --%.60s %.60s; it has --password-file, --ca-file, --access, --snapshot, --split-by, --store, "
+			"--checkpoint-schema",
+			o->key, o->value);
 	}
 	return 0;
 }
@@ -364,6 +367,10 @@ static int snapshot_pin(struct ent_source *s, const char *name, struct ent_err *
 	if (s->writes)
 		return ent_fail(err, ENT_EUSAGE, "a session with --snapshot reads only");
 	ENT_TRY(ent_pg_copying(s, err));
+	if (s->cockroach) {
+		snprintf(s->as_of, sizeof s->as_of, "%.60s", name);
+		return 0;
+	}
 	ENT_TRY(ent_pg_run(s, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", NULL, 0, NULL, what, err));
 	snprintf(sql, sizeof sql, "SET TRANSACTION SNAPSHOT '%.100s'", name);
 	ENT_TRY(ent_pg_run(s, sql, NULL, 0, NULL, what, err));
@@ -376,7 +383,7 @@ static int kind_find(struct ent_source *s, struct ent_err *err)
 {
 	ENT_CLEANUP(ent_pg_clear) PGresult *r = NULL;
 	ENT_TRY(ent_pg_run(s, "SELECT version()", NULL, 0, &r, "the server does not tell its version", err));
-	s->cockroach = !strncmp(PQgetvalue(r, 0, 0), "CockroachDB", 11);
+	s->cockroach |= !strncmp(PQgetvalue(r, 0, 0), "CockroachDB", 11);
 	return 0;
 }
 

@@ -73,6 +73,8 @@ void ent_pg_conflict_put(const struct ent_pg_dest *d, const struct ent_pg_put *p
 
 /* --- pg_apply.c --- */
 int ent_pg_sink_changes(struct ent_sink *k, size_t index, const struct ArrowSchema *schema, const struct ArrowArray *rows, struct ent_err *err);
+/* Rows by key, one after the other (CockroachDB has no stage). */
+int ent_pg_rows_upsert(struct ent_sink *k, struct ent_pg_dest *d, const struct ArrowArray *rows, struct ent_err *err);
 int ent_pg_sink_truncate(struct ent_sink *k, size_t index, struct ent_err *err);
 
 /* --- the rest of the connector's table, pg_sink.c --- */

@@ -218,6 +218,31 @@ int ent_pg_scan(struct ent_source *s, const struct ent_pg_table *t, const char *
 	return feed_hand_over(&f, ret, err);
 }
 
+struct bound {
+	Oid *oids;
+	const char **values;
+};
+static void bound_deinit(struct bound *b)
+{
+	free(b->oids);
+	free(b->values);
+}
+
+/* A statement whose rows come one by one, in binary. */
+static int rows_start(struct feed *f, const char *sql, size_t n_params, const struct bound *b, struct ent_err *err)
+{
+	struct ent_source *s = f->source;
+	if (!PQsendQueryParams(s->con, sql, (int)n_params, b->oids, b->values, NULL, NULL, 1) || !PQsetSingleRowMode(s->con))
+		return ent_pg_fail(s, NULL, "the statement cannot be sent", err);
+	f->ended = false;
+	ENT_TRY(ent_pg_wait(s, err));
+	f->first = PQgetResult(s->con);
+	ExecStatusType status = PQresultStatus(f->first);
+	if (status != PGRES_SINGLE_TUPLE && status != PGRES_TUPLES_OK)
+		return ent_pg_fail(s, f->first, "PostgreSQL refuses the statement", err);
+	return 0;
+}
+
 /* --- read --- */
 
 struct chosen { /* columns of a read, by their place in the table */
@@ -305,8 +330,10 @@ static int read_schema(struct feed *f, const struct ent_pg_table *t, const struc
 
 static int read_start(struct feed *f, const struct ent_pg_table *t, const struct chosen *c, const struct ent_read *what, struct ent_err *err)
 {
+	static const struct bound none = { NULL, NULL };
 	ENT_CLEANUP(ent_buf_deinit) struct ent_buf sql = ENT_BUF((size_t)2 << 20);
-	ent_buf_str(&sql, "COPY (SELECT ");
+	bool copying = !f->source->cockroach; /* whose COPY gives no binary rows */
+	ent_buf_str(&sql, copying ? "COPY (SELECT " : "SELECT ");
 	for (size_t i = 0; i < c->n; i++) {
 		bool cast = t->fields[c->at[i]].cast && !f->wire;
 		ent_buf_printf(&sql, "%s%s", i ? ", " : "", cast ? "CAST(" : "");
@@ -314,10 +341,12 @@ static int read_start(struct feed *f, const struct ent_pg_table *t, const struct
 		ent_buf_str(&sql, cast ? " AS text)" : "");
 	}
 	ent_buf_printf(&sql, " FROM %s", ent_buf_text(&t->quoted));
+	if (f->source->as_of[0])
+		ent_buf_printf(&sql, " AS OF SYSTEM TIME '%s'", f->source->as_of);
 	ENT_TRY(ent_pg_condition(f->source, t, what, &sql, err));
-	ent_buf_str(&sql, ") TO STDOUT (FORMAT binary)");
+	ent_buf_str(&sql, copying ? ") TO STDOUT (FORMAT binary)" : "");
 	ENT_TRY(ent_buf_check(&sql, err));
-	return copy_start(f, ent_buf_text(&sql), err);
+	return copying ? copy_start(f, ent_buf_text(&sql), err) : rows_start(f, ent_buf_text(&sql), 0, &none, err);
 }
 
 int ent_pg_read(struct ent_source *s, const struct ent_read *what, struct ArrowArrayStream *ret, struct ent_err *err)
@@ -332,6 +361,8 @@ int ent_pg_read(struct ent_source *s, const struct ent_read *what, struct ArrowA
 	keys_chosen(t, &c, &keys);
 	ENT_TRY(feed_new(s, c.n, &f, err));
 	s->busy = false; /* the condition is looked at first */
+	if ((what->flags & ENT_READ_WIRE) && s->cockroach)
+		return ent_fail(err, ENT_EUNSUPPORTED, "CockroachDB has no images of rows");
 	if (what->flags & ENT_READ_WIRE)
 		ENT_TRY(wire_schema(f, t, &c, ent_buf_text(&keys), err));
 	else
@@ -386,16 +417,6 @@ static void statement_put(const struct ent_source *s, const char *sql, struct en
 		ent_buf_printf(out, " (%s)", sql);
 }
 
-struct bound {
-	Oid *oids;
-	const char **values;
-};
-static void bound_deinit(struct bound *b)
-{
-	free(b->oids);
-	free(b->values);
-}
-
 static int params_bind(const struct ent_param *params, size_t n, struct bound *b, struct ent_err *err)
 {
 	b->oids = (Oid *)calloc(n + 1, sizeof *b->oids);
@@ -420,15 +441,7 @@ static int query_start(struct feed *f, const char *sql, const struct ent_param *
 	statement_put(s, sql, &text);
 	ENT_TRY(ent_buf_check(&text, err));
 	ENT_TRY(params_bind(params, n_params, &b, err));
-	if (!PQsendQueryParams(s->con, ent_buf_text(&text), (int)n_params, b.oids, b.values, NULL, NULL, 1) || !PQsetSingleRowMode(s->con))
-		return ent_pg_fail(s, NULL, "the statement cannot be sent", err);
-	f->ended = false;
-	ENT_TRY(ent_pg_wait(s, err));
-	f->first = PQgetResult(s->con);
-	ExecStatusType status = PQresultStatus(f->first);
-	if (status != PGRES_SINGLE_TUPLE && status != PGRES_TUPLES_OK)
-		return ent_pg_fail(s, f->first, "PostgreSQL refuses the statement", err);
-	return 0;
+	return rows_start(f, ent_buf_text(&text), n_params, &b, err);
 }
 
 int ent_pg_query(struct ent_source *s, const char *sql, const struct ent_param *params, size_t n_params, struct ArrowArrayStream *ret,

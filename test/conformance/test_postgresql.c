@@ -281,6 +281,23 @@ static void test_copy(const struct ent_connector *c)
 	suite_copy_run(&copy);
 }
 
+/* The ways of CockroachDB, on PostgreSQL: rows one by one, COPY as text. Its clock and its own server are not here. */
+static void test_cockroach(const struct ent_connector *c)
+{
+	static const struct ent_option options[] = { { "access", "write" }, { "store", "cockroachdb" } };
+	struct ent_connector less = *c;
+	less.capabilities &= ~(unsigned)(ENT_CAP_WIRE | ENT_CAP_CDC | ENT_CAP_TWO_PHASE);
+	const struct suite_copy copy = { .name = "the ways of CockroachDB",
+					 .connector = &less,
+					 .url = url(""),
+					 .options = options,
+					 .n_options = 2,
+					 .prefix = "public.",
+					 .drop = copy_drop,
+					 .cut = copy_cut };
+	suite_copy_run(&copy);
+}
+
 int main(int argc, char **argv)
 {
 	if (argc != 5)
@@ -313,6 +330,7 @@ int main(int argc, char **argv)
 		test_volume(c);
 		test_cut(c);
 		test_copy(c);
+		test_cockroach(c);
 	}
 	return tap_done();
 }
