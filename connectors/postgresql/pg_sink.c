@@ -4,6 +4,7 @@
  * cannot take over between the check and the commit; that row stays for ever, so epochs never go back. */
 #include "pg_sink.h"
 
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -181,8 +182,11 @@ int ent_pg_sink_rollback(struct ent_sink *k, struct ent_err *err)
 	struct ent_source *s = k->src;
 	if (k->loading) {
 		(void)PQputCopyEnd(s->con, "given up");
-		for (int n = PQflush(s->con); n > 0 && PQstatus(s->con) == CONNECTION_OK; n = PQflush(s->con))
+		for (int n = PQflush(s->con); n > 0 && PQstatus(s->con) == CONNECTION_OK; n = PQflush(s->con)) {
+			struct pollfd p = { .fd = PQsocket(s->con), .events = POLLIN | POLLOUT };
+			(void)poll(&p, 1, 1000);
 			(void)PQconsumeInput(s->con);
+		}
 		for (PGresult *r = PQgetResult(s->con); r && PQstatus(s->con) == CONNECTION_OK; r = PQgetResult(s->con))
 			PQclear(r);
 	}

@@ -102,7 +102,7 @@ static void odd_make(void)
 	    "ip "
 	    "inet, m mood2, r int4range, tz timetz, mo money, b bytea, t time(3), dom d2, bp char(5), vc varchar(7), bits bit(5), x xml, tsv "
 	    "tsvector, p "
-	    "point, o oid, nm name, ch \"char\", ts3 timestamp(3), f real[], long text)");
+	    "point, o oid, nm name, ch \"char\", ts3 timestamp(3), f real[], long text, zoned timestamptz, day date)");
 	run("INSERT INTO odd_types VALUES (1, 123456789012345678901234567890.123456789, 1.5, '00112233-4455-6677-8899-aabbccddeeff', '{\"a\" : 1}', "
 	    "'{\"b\": [1, null]}', '{1,NULL,3}', '{\"a,b\",\"q\\\"\",NULL}', '1 mon -2 days 03:04:05.678901', '10.0.0.0/8', 'glad', '[1,5)', "
 	    "'10:00+02', "
@@ -470,6 +470,8 @@ static void test_follow(void)
 	run("INSERT INTO odd_types SELECT 100 + i, i FROM generate_series(1, 60) AS i");
 	run("UPDATE odd_types SET n = 'NaN', ts3 = '-infinity' WHERE id > 130");
 	run("DELETE FROM odd_types WHERE id BETWEEN 110 AND 120");
+	run("UPDATE odd_types SET vc = 'bc', t = '24:00', zoned = '0044-03-15 10:00 BC' WHERE id = 3");
+	run("UPDATE odd_types SET zoned = '20000-01-01', day = '4000-01-01 BC' WHERE id = 2");
 	OK(!follow_apply(changes, &t, cursor, &e), "applied: %s %s", e.what, e.why);
 	same("odd_types", "odd_copy", "followed odd rows");
 	run("UPDATE odd_types SET id = 6 WHERE id = 1");
