@@ -141,6 +141,18 @@ static void test_types(void)
 	run("CREATE TABLE narrow (id int PRIMARY KEY, vc varchar(3))");
 	OK_INT(copy("odd_types", "narrow", ENT_WRITE_APPEND, 0, NULL, &e), ENT_EUNSUPPORTED, "columns that the target lacks: %s", e.what);
 	OK_INT(copy("odd_types", "narrow", ENT_WRITE_APPEND, ENT_READ_WIRE, NULL, &e), ENT_EUNSUPPORTED, "and images: %s", e.what);
+	static const int64_t ids[] = { 1, 2 };
+	run("CREATE TABLE parsed (id bigint, v inet)");
+	OK_INT(kit_write(&store, "parsed", ENT_WRITE_APPEND, ids, "no address", 2, &e), ENT_EDATA, "text that the server cannot parse: %s", e.what);
+	OK(strstr(e.why, "column v") && strstr(e.why, "line 1") && strstr(e.why, "no address"), "by line, column and value: %s", e.why);
+	OK(!kit_write(&store, "parsed", ENT_WRITE_APPEND, ids, "10.0.0.1", 2, &e), "and what it can: %s %s", e.what, e.why);
+	OK_STR(value("SELECT string_agg(id || host(v), ' ') FROM parsed"), "110.0.0.1 210.0.0.1", "is there");
+	run("CREATE TABLE small (id smallint, v varchar(3))");
+	static const int64_t large[] = { 5, 70000 };
+	OK_INT(kit_write(&store, "small", ENT_WRITE_APPEND, large, "abc", 2, &e), ENT_EDATA, "a number too large: %s", e.what);
+	OK(strstr(e.what, "row 2 of column id") && strstr(e.why, "70000"), "by row, column and value: %s", e.why);
+	OK_INT(kit_write(&store, "small", ENT_WRITE_APPEND, ids, "abcd", 1, &e), ENT_EDATA, "a text too long: %s (%s)", e.what, e.why);
+	OK_STR(value("SELECT count(*) FROM small"), "0", "nothing of them stays");
 	run("CREATE TABLE nan (id int PRIMARY KEY, n numeric(5,2))");
 	run("INSERT INTO nan VALUES (1, 'NaN')");
 	OK_INT(copy("nan", "nan_copy", ENT_WRITE_REPLACE, 0, NULL, &e), ENT_EDATA, "NaN is no decimal: %s", e.what);
