@@ -25,9 +25,9 @@ static int kind_of(const char *state)
 		int code;
 	} kinds[] = { { "42P01", ENT_ENOTFOUND }, { "3D000", ENT_ENOTFOUND }, { "3F000", ENT_ENOTFOUND }, { "42703", ENT_ESQL },
 		      { "42501", ENT_EDENIED },   { "25006", ENT_EDENIED },   { "57014", ENT_EAGAIN },    { "55P03", ENT_EAGAIN },
-		      { "53", ENT_EAGAIN },       { "57", ENT_EAGAIN },       { "40", ENT_EAGAIN },       { "28", ENT_EDENIED },
-		      { "0A", ENT_EUNSUPPORTED }, { "22", ENT_EDATA },        { "23", ENT_EDATA },        { "21000", ENT_EDATA },
-		      { "42", ENT_ESQL } };
+		      { "55006", ENT_EAGAIN },    { "53", ENT_EAGAIN },       { "57", ENT_EAGAIN },       { "40", ENT_EAGAIN },
+		      { "28", ENT_EDENIED },      { "0A", ENT_EUNSUPPORTED }, { "22", ENT_EDATA },        { "23", ENT_EDATA },
+		      { "21000", ENT_EDATA },     { "42", ENT_ESQL } };
 	for (size_t i = 0; state && i < ENT_COUNT(kinds); i++)
 		if (!strncmp(state, kinds[i].prefix, strlen(kinds[i].prefix)))
 			return kinds[i].code;

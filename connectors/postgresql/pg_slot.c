@@ -2,10 +2,13 @@
  *
  * A cursor names the server (system identifier), the database and the position. A job goes on only when the slot is there, belongs to this
  * database and plug-in, still has its log, and was not advanced beyond the cursor: a slot made anew starts behind everything written before. */
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "pg_changes.h"
+
+#define QUIET_TRIES 50 /* of 100 ms */
 
 bool ent_pg_cursor_parse(const char *text, struct ent_pg_cursor *ret)
 {
@@ -81,10 +84,29 @@ static int lost(const char *why, struct ent_err *err)
 
 /* --- going on --- */
 
+/* The server sees only after a moment that the last connection of a job is gone: waits for that, a little. */
+static int slot_quiet(struct ent_source *s, const char *name, struct ent_err *err)
+{
+	for (int i = 0;; i++) {
+		ENT_CLEANUP(ent_pg_clear) PGresult *r = NULL;
+		ENT_TRY(ent_pg_run(s, "SELECT active_pid FROM pg_replication_slots WHERE slot_name = $1 AND active", &name, 1, &r,
+				   "the replication slot cannot be looked at", err));
+		if (!PQntuples(r))
+			return 0;
+		if (s->host.cancelled && s->host.cancelled(s->host.self))
+			return ent_fail(err, ENT_ECANCELLED, "following changes was cancelled");
+		if (i == QUIET_TRIES) {
+			ent_fail(err, ENT_EAGAIN, "the replication slot of this job is in use");
+			return ent_why(err, "by the server's process %s", PQgetvalue(r, 0, 0)), ENT_EAGAIN;
+		}
+		(void)poll(NULL, 0, 100);
+	}
+}
+
 static int slot_check(struct ent_source *s, const char *name, const struct ent_pg_cursor *start, struct ent_err *err)
 {
-	static const char sql[] = "SELECT confirmed_flush_lsn, coalesce(wal_status, ''), active, coalesce(active_pid, 0), plugin, database = "
-				  "current_database() FROM pg_replication_slots WHERE slot_name = $1";
+	static const char sql[] = "SELECT confirmed_flush_lsn, coalesce(wal_status, ''), plugin, database = current_database() FROM "
+				  "pg_replication_slots WHERE slot_name = $1";
 	ENT_CLEANUP(ent_pg_clear) PGresult *r = NULL;
 	struct ent_pg_cursor now;
 	ENT_TRY(ent_pg_identity(s, &now, err));
@@ -92,10 +114,11 @@ static int slot_check(struct ent_source *s, const char *name, const struct ent_p
 		return lost("the server is another one: its system identifier changed", err);
 	if (now.database != start->database)
 		return lost("the database is another one", err);
+	ENT_TRY(slot_quiet(s, name, err));
 	ENT_TRY(ent_pg_run(s, sql, &name, 1, &r, "the replication slot cannot be looked at", err));
 	if (!PQntuples(r))
 		return lost("its replication slot is gone", err);
-	if (strcmp(PQgetvalue(r, 0, 4), "pgoutput") != 0 || PQgetvalue(r, 0, 5)[0] != 't')
+	if (strcmp(PQgetvalue(r, 0, 2), "pgoutput") != 0 || PQgetvalue(r, 0, 3)[0] != 't')
 		return lost("its replication slot belongs to something else", err);
 	if (!strcmp(PQgetvalue(r, 0, 1), "lost"))
 		return lost("the server removed log that its replication slot needs (max_slot_wal_keep_size)", err);
@@ -107,10 +130,6 @@ static int slot_check(struct ent_source *s, const char *name, const struct ent_p
 		return lost("its replication slot was made anew or advanced by somebody else", err);
 	if (now.lsn < start->lsn)
 		return lost("the log ends before the last change taken: the server was restored from a backup", err);
-	if (PQgetvalue(r, 0, 2)[0] == 't') {
-		ent_fail(err, ENT_EAGAIN, "the replication slot of this job is in use");
-		return ent_why(err, "by the server's process %s", PQgetvalue(r, 0, 3)), ENT_EAGAIN;
-	}
 	return 0;
 }
 
@@ -182,6 +201,7 @@ static int slot_make(struct ent_source *s, struct ent_source *repl, const char *
 	ENT_CLEANUP(ent_pg_clear) PGresult *r = NULL, *there = NULL;
 	ENT_TRY(ent_pg_run(s, "SELECT 1 FROM pg_replication_slots WHERE slot_name = $1", &name, 1, &there, what, err));
 	if (PQntuples(there)) { /* of a try that never came to a cursor */
+		ENT_TRY(slot_quiet(s, name, err));
 		ent_buf_printf(&sql, "DROP_REPLICATION_SLOT \"%s\"", name);
 		ENT_TRY(ent_pg_simple(repl, ent_buf_text(&sql), NULL, what, err));
 	}
@@ -221,6 +241,7 @@ int ent_pg_changes_drop(struct ent_source *s, const char *job, struct ent_err *e
 		return ent_fail(err, ENT_EDENIED, "this session only reads: open it with --access write");
 	ent_pg_slot_name(&name, job, false);
 	const char *const slot = ent_buf_text(&name);
+	ENT_TRY(slot_quiet(s, slot, err));
 	ENT_TRY(ent_pg_run(s, "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name = $1", &slot, 1, NULL, what,
 			   err));
 	ent_buf_str(&sql, "DROP PUBLICATION IF EXISTS ");
