@@ -399,7 +399,7 @@ static int quiet_event(struct ent_changes *c, struct ent_event *e, bool *ret, st
 		return rows_event(c, e, err);
 	if (c->commit_due)
 		commit_event(c, e);
-	else if (!c->in_transaction && (c->begun || c->quiet_lsn > c->at.lsn))
+	else if (!c->in_transaction && c->quiet_lsn > c->at.lsn)
 		heartbeat_event(c, e);
 	else
 		*ret = false;
@@ -444,6 +444,11 @@ static int next(struct ent_changes *c, uint32_t timeout_ms, struct ent_event *re
 	uint64_t begin = now_ms();
 	struct ent_event e = { .size = sizeof e, .kind = ENT_EVENT_IDLE };
 	bool event = false, more = false;
+	if (c->begun) { /* where a new slot begins is the first thing to be told */
+		heartbeat_event(c, &e);
+		*ret = e;
+		return 0;
+	}
 	for (;;) {
 		ENT_TRY(messages_take(c, &e, &event, err));
 		if (!event) {

@@ -233,20 +233,28 @@ int ent_pg_slot_ready(struct ent_source *s, struct ent_source *repl, const struc
 	return slot_make(s, repl, ent_buf_text(&name), ret, err);
 }
 
+static void repl_close(struct ent_source *repl) { PQfinish(repl->con); }
+
+/* Over a replication connection, as they were made: the session itself may be one that only reads. */
 int ent_pg_changes_drop(struct ent_source *s, const char *job, struct ent_err *err)
 {
 	static const char what[] = "the replication slot cannot be dropped";
+	ENT_CLEANUP(repl_close) struct ent_source repl = { .host = s->host };
 	ENT_CLEANUP(ent_buf_deinit) struct ent_buf name = ENT_BUF(64), sql = ENT_BUF(400);
-	if (!s->writes)
-		return ent_fail(err, ENT_EDENIED, "this session only reads: open it with --access write");
+	ENT_CLEANUP(ent_pg_clear) PGresult *there = NULL;
 	ent_pg_slot_name(&name, job, false);
 	const char *const slot = ent_buf_text(&name);
+	ENT_TRY(ent_pg_connect_replication(s, &repl, err));
 	ENT_TRY(slot_quiet(s, slot, err));
-	ENT_TRY(ent_pg_run(s, "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name = $1", &slot, 1, NULL, what,
-			   err));
+	ENT_TRY(ent_pg_run(s, "SELECT 1 FROM pg_replication_slots WHERE slot_name = $1", &slot, 1, &there, what, err));
+	ent_buf_printf(&sql, "DROP_REPLICATION_SLOT \"%s\"", slot);
+	if (PQntuples(there))
+		ENT_TRY(ent_pg_simple(&repl, ent_buf_text(&sql), NULL, what, err));
+	ent_buf_reset(&sql);
 	ent_buf_str(&sql, "DROP PUBLICATION IF EXISTS ");
 	ent_pg_slot_name(&sql, job, true);
-	return ent_pg_run(s, ent_buf_text(&sql), NULL, 0, NULL, "the publication cannot be dropped", err);
+	ENT_TRY(ent_buf_check(&sql, err));
+	return ent_pg_simple(&repl, ent_buf_text(&sql), NULL, "the publication cannot be dropped", err);
 }
 
 uint64_t ent_pg_slot_retained(struct ent_source *s, const char *job)

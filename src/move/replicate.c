@@ -128,6 +128,23 @@ static int changes_open(struct ent_following *f, const char *cursor, struct ent_
 	return f->source.connector->changes_open(f->source.source, &spec, &f->changes, err);
 }
 
+/* A source may begin to keep changes a little after it was asked to, and says so before anything else; rows that come first leave the position
+ * that was taken before. */
+static int began(struct ent_following *f, struct ent_err *err)
+{
+	enum ent_event_kind kind = ENT_EVENT_IDLE;
+	for (int i = 0; i < 4 && kind == ENT_EVENT_IDLE; i++) {
+		struct ent_event e = { .size = sizeof e };
+		ENT_TRY(f->source.connector->changes_next(f->changes, 250, &e, err));
+		kind = e.kind;
+		if (kind == ENT_EVENT_HEARTBEAT)
+			snprintf(f->durable, sizeof f->durable, "%s", e.cursor);
+		ent_array_release(&e.array);
+		ent_schema_release(&e.schema);
+	}
+	return 0;
+}
+
 /* The source begins to keep changes; where it began is durable before the first row is read. */
 static int beginning(struct ent_following *f, struct ent_err *err)
 {
@@ -136,8 +153,10 @@ static int beginning(struct ent_following *f, struct ent_err *err)
 		(void)c->changes_drop(f->source.source, f->spec->name, NULL); /* left by a run that died right here */
 	ENT_TRY(c->position(f->source.source, f->durable, err));
 	ENT_TRY(changes_open(f, NULL, err));
+	int code = began(f, err);
 	c->changes_close(f->changes);
 	f->changes = NULL;
+	ENT_TRY(code);
 	return ent_following_mark(f, PART_CHANGES, f->durable, 0, err);
 }
 

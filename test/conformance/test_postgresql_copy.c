@@ -504,7 +504,11 @@ static void test_follow(void)
 	snprintf(other, sizeof other, "1%s", cursor);
 	OK_INT(follow_once(src, objects, other, &changes, &e), ENT_EDATA, "another server: %s (%s)", e.what, e.why);
 	OK_INT(follow_once(src, objects, "nonsense", &changes, &e), ENT_EDATA, "no cursor: %s", e.what);
-	OK(!c->changes_drop(src, "odd", &e), "%s %s", e.what, e.why);
+	struct ent_source *reading = open_with(NULL, 0, &e);
+	OK(!c->changes_drop(reading, "odd", &e), "dropped by a session that only reads: %s %s", e.what, e.why);
+	c->close(reading);
+	OK_STR(value("SELECT (SELECT count(*) FROM pg_replication_slots WHERE slot_name = 'entente_odd') + (SELECT count(*) FROM pg_publication)"),
+	       "0", "nothing is kept");
 	OK_INT(follow_once(src, objects, cursor, &changes, &e), ENT_EDATA, "the slot is gone: %s (%s)", e.what, e.why);
 	static const char *const keyless[] = { "no_key" };
 	OK_INT(follow_once(src, keyless, NULL, &changes, &e), ENT_EUNSUPPORTED, "no key: %s", e.what);
