@@ -1,0 +1,194 @@
+/* A whole stream between two PostgreSQL databases: copied in splits while the source is written to, followed, stopped at any point and gone on
+ * with; at the end the target equals the source, or the stream stops loudly. usage: test_postgresql_stream MODULE PORT PASSWORD-FILE CA */
+#include <libpq-fe.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "move/replicate.h"
+#include "suite.h"
+
+static const struct ent_connector *connector;
+static char urls[2][200];
+static PGconn *con[2];
+static struct ent_err err;
+static uint64_t applied_max;
+static int questions_left = -1; /* cancelled says yes after so many questions; negative: never */
+static atomic_bool writing;
+static unsigned writer_seed;
+
+static void notice_none(void *arg, const char *text)
+{
+	(void)arg;
+	(void)text;
+}
+
+static void run(PGconn *c, const char *sql)
+{
+	PGresult *r = PQexec(c, sql);
+	if (PQresultStatus(r) != PGRES_COMMAND_OK && PQresultStatus(r) != PGRES_TUPLES_OK)
+		OK(0, "%.80s: %s", sql, PQerrorMessage(c));
+	PQclear(r);
+}
+
+static void value(PGconn *c, const char *sql, char out[200])
+{
+	PGresult *r = PQexec(c, sql);
+	snprintf(out, 200, "%s", PQresultStatus(r) == PGRES_TUPLES_OK ? PQgetvalue(r, 0, 0) : PQerrorMessage(c));
+	PQclear(r);
+}
+
+static int end_open(void *self, const struct ent_option *more, size_t n, struct ent_move_session *ret, struct ent_err *e)
+{
+	struct ent_host host = suite_host();
+	ret->connector = connector;
+	return connector->open(&host, (const char *)self, more, n, &ret->source, e);
+}
+
+static bool cancelled(void *self)
+{
+	(void)self;
+	return questions_left >= 0 && (questions_left == 0 || questions_left-- == 0);
+}
+
+static int64_t now_us(void *self)
+{
+	struct timespec t;
+	(void)self;
+	clock_gettime(CLOCK_REALTIME, &t);
+	return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
+}
+
+static void wait_ms(void *self, uint32_t ms)
+{
+	(void)self;
+	(void)ms;
+}
+
+static void status(void *self, const struct ent_replicate_status *s)
+{
+	(void)self;
+	applied_max = s->rows_applied > applied_max ? s->rows_applied : applied_max;
+}
+
+static int stream(void)
+{
+	static const struct ent_replicate_table tables[] = { { .source = "accounts", .target = "accounts" },
+							     { .source = "public.log", .target = "log_copy" } };
+	const struct ent_replicate r = { .name = "pgtest",
+					 .source = { urls[0], end_open, "", "a" },
+					 .target = { urls[1], end_open, "", "b" },
+					 .tables = tables,
+					 .n_tables = 2,
+					 .until_caught_up = true,
+					 .rows_per_split = 1500,
+					 .commit_ms = 20 };
+	const struct ent_replicate_env env = { .cancelled = cancelled, .status = status, .now_us = now_us, .wait_ms = wait_ms };
+	err = (struct ent_err)ENT_ERR_INIT;
+	return ent_replicate_run(&r, &env, &err);
+}
+
+static void same(const char *name)
+{
+	static const char sums[2][2][120] = {
+		{ "SELECT count(*) || ' ' || coalesce(md5(string_agg(t::text, ',' ORDER BY id)), '') FROM accounts AS t",
+		  "SELECT count(*) || ' ' || coalesce(md5(string_agg(t::text, ',' ORDER BY id)), '') FROM accounts AS t" },
+		{ "SELECT count(*) || ' ' || coalesce(md5(string_agg(t::text, ',' ORDER BY id)), '') FROM log AS t",
+		  "SELECT count(*) || ' ' || coalesce(md5(string_agg(t::text, ',' ORDER BY id)), '') FROM log_copy AS t" }
+	};
+	for (int i = 0; i < 2; i++) {
+		char a[200], b[200];
+		value(con[0], sums[i][0], a);
+		value(con[1], sums[i][1], b);
+		OK_STR(b, a, "%s", name);
+	}
+}
+
+/* Transactions over both tables, for as long as writing says. */
+static void *writer(void *arg)
+{
+	PGconn *c = PQconnectdb(urls[0]);
+	unsigned seed = writer_seed;
+	(void)arg;
+	for (int i = 0; atomic_load(&writing); i++) {
+		char sql[600];
+		int id = rand_r(&seed) % 6000;
+		snprintf(sql, sizeof sql,
+			 "BEGIN; UPDATE accounts SET balance = balance + 1 WHERE id = %d; DELETE FROM accounts WHERE id = %d; INSERT INTO accounts "
+			 "VALUES (%d, "
+			 "%d.25, 'again') ON CONFLICT (id) DO UPDATE SET balance = 0; UPDATE accounts SET id = id + 100000 WHERE id = %d; INSERT "
+			 "INTO log "
+			 "(what) VALUES ('%d'); COMMIT",
+			 id, (id + 7) % 6000, (id + 13) % 6000, id, (id + 21) % 6000, id);
+		PQclear(PQexec(c, sql));
+	}
+	PQfinish(c);
+	return NULL;
+}
+
+static void test_load(void)
+{
+	pthread_t thread;
+	atomic_store(&writing, true);
+	OK(!pthread_create(&thread, NULL, writer, NULL), "a writer");
+	for (int i = 0; i < 12; i++) { /* stopped at any point, in the copy and behind it */
+		questions_left = 1 + i * 3;
+		int code = stream();
+		OK(!code, "stopped after %d questions: %s %s", 1 + i * 3, err.what, err.why);
+	}
+	questions_left = -1;
+	OK(!stream(), "until caught up, while the source is written to: %s %s", err.what, err.why);
+	atomic_store(&writing, false);
+	pthread_join(thread, NULL);
+	OK(!stream(), "and to the end: %s %s", err.what, err.why);
+	same("the target equals the source");
+	OK(applied_max > 0, "%llu changes applied by one run", (unsigned long long)applied_max);
+}
+
+static void test_lost(void)
+{
+	char kept[200];
+	run(con[0], "SELECT pg_drop_replication_slot('entente_pgtest')");
+	run(con[0], "SELECT pg_create_logical_replication_slot('entente_pgtest', 'pgoutput')");
+	run(con[0], "INSERT INTO log (what) VALUES ('after')");
+	OK_INT(stream(), ENT_EDATA, "a slot made anew stops the stream: %s (%s)", err.what, err.why);
+	value(con[1], "SELECT count(*) FROM log_copy WHERE what = 'after'", kept);
+	OK_STR(kept, "0", "which takes nothing more");
+	const struct ent_replicate_table table = { .source = "accounts", .target = "accounts" };
+	const struct ent_replicate r = {
+		.name = "pgtest", .source = { urls[0], end_open, "", "a" }, .target = { urls[1], end_open, "", "b" }, .tables = &table, .n_tables = 1
+	};
+	OK(!ent_replicate_drop(&r, &err), "dropped: %s %s", err.what, err.why);
+	value(con[0], "SELECT count(*) FROM pg_replication_slots", kept);
+	OK_STR(kept, "0", "the source keeps nothing");
+}
+
+int main(int argc, char **argv)
+{
+	static const char *const names[] = { "test", "second" };
+	if (argc != 5)
+		return 2;
+	for (int i = 0; i < 2; i++) {
+		snprintf(urls[i], sizeof urls[i], "postgresql://test:test@127.0.0.1:%s/%s", argv[2], names[i]);
+		con[i] = PQconnectdb(urls[i]);
+		PQsetNoticeProcessor(con[i], notice_none, NULL);
+		if (!i)
+			run(con[0], "CREATE DATABASE second");
+	}
+	OK(PQstatus(con[0]) == CONNECTION_OK && PQstatus(con[1]) == CONNECTION_OK, "%s", PQerrorMessage(con[1]));
+	run(con[0], "CREATE TABLE accounts (id int PRIMARY KEY, balance numeric(12,2), note text)");
+	run(con[0], "INSERT INTO accounts SELECT i, i, repeat('n', i % 100) FROM generate_series(1, 6000) AS i");
+	run(con[0], "CREATE TABLE log (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, what text, at timestamptz DEFAULT now())");
+	run(con[0], "ANALYZE");
+	writer_seed = (unsigned)time(NULL);
+	printf("# seed %u\n", writer_seed);
+	connector = suite_module(argv[1]);
+	if (connector) {
+		test_load();
+		test_lost();
+	}
+	PQfinish(con[0]);
+	PQfinish(con[1]);
+	return tap_done();
+}
