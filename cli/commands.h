@@ -9,10 +9,12 @@ extern const struct ent_cli_command ent_cli_status, ent_cli_doctor, ent_cli_conf
 extern const struct ent_cli_command ent_cli_add, ent_cli_remove, ent_cli_tables, ent_cli_describe;                /* tables.c */
 extern const struct ent_cli_command ent_cli_grant, ent_cli_grants, ent_cli_revoke;                                /* grants.c */
 extern const struct ent_cli_command ent_cli_explain, ent_cli_query;                                               /* query.c */
-extern const struct ent_cli_command ent_cli_copy;                                                                 /* move.c */
-extern const struct ent_cli_command ent_cli_jobs, ent_cli_approve, ent_cli_deny, ent_cli_cancel;                  /* jobs.c */
-extern const struct ent_cli_command ent_cli_ledger, ent_cli_verify;                                               /* ledger.c, verify.c */
-extern const struct ent_cli_command ent_cli_backup, ent_cli_restore;                                              /* backup.c */
-extern const struct ent_cli_command ent_cli_token;                                                                /* token.c */
-extern const struct ent_cli_command ent_cli_help_command, ent_cli_completion;                                     /* help.c */
+extern const struct ent_cli_command ent_cli_copy, ent_cli_compare;                                                /* move.c */
+/* Stores the rows of a finished job, asked for as frames. */
+int ent_cli_into(struct ent_cli *cli, const char *job, const char *target, struct ent_err *err); /* move.c */
+extern const struct ent_cli_command ent_cli_jobs, ent_cli_approve, ent_cli_deny, ent_cli_cancel; /* jobs.c */
+extern const struct ent_cli_command ent_cli_ledger, ent_cli_verify;                              /* ledger.c, verify.c */
+extern const struct ent_cli_command ent_cli_backup, ent_cli_restore;                             /* backup.c */
+extern const struct ent_cli_command ent_cli_token;                                               /* token.c */
+extern const struct ent_cli_command ent_cli_help_command, ent_cli_completion;                    /* help.c */
 #endif

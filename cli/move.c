@@ -270,6 +270,7 @@ static int copy_args(struct ent_cli *cli, json_t *args, struct ent_err *err)
 	json_object_set_new(args, "targets", targets);
 	set_text(cli, "where", "where", args);
 	set_text(cli, "mode", "mode", args);
+	set_text(cli, "purpose", "purpose", args);
 	set_list(cli, "columns", "columns", args);
 	set_list(cli, "key", "keys", args);
 	set_list(cli, "allow-lossy", "allow_lossy", args);
@@ -322,6 +323,7 @@ static const struct ent_cli_option copy_options[] = {
 	{ "restart", 0, NULL, "begin anew instead of going on where an earlier run stopped" },
 	{ "parallel", 0, "N", "splits that travel at the same time" },
 	{ "split-rows", 0, "N", "rows of a split (default 500000)" },
+	{ "purpose", 0, "NAME", "what rows of another member are for" },
 	{ "password-file", 0, "FILE", "file with the password of the source's database" },
 	{ "dst-password-file", 0, "FILE", "file with the password of the target's database" },
 	{ "null", 0, "TEXT", "text that means NULL in a CSV file" },
@@ -353,4 +355,148 @@ const struct ent_cli_command ent_cli_copy = {
 	.offline = true,
 	.stays = true,
 	.run = run_copy,
+};
+
+/* ---- query --into ---- */
+
+int ent_cli_into(struct ent_cli *cli, const char *job, const char *target, struct ent_err *err)
+{
+	const char *mode = ent_cli_value(cli, "mode");
+	ENT_JSON_AUTO move = NULL;
+	ENT_JSON_AUTO args = json_pack("{s:s,s:o,s:[o],s:s}", "kind", "copy", "source", json_sprintf("job:%s", job), "targets", end_text(target),
+				       "mode", mode ? mode : "append");
+	if (!args)
+		return ent_nomem(err);
+	set_list(cli, "key", "keys", args);
+	ENT_TRY(set_options(cli, args, err));
+	ENT_TRY(set_secret(cli, "dst-password-file", "target_secret", args, err));
+	ENT_TRY(start_and_watch(cli, args, stderr, &move, err));
+	ENT_TRY(move_error(move, err));
+	printf("%lld rows stored in %s, receipt %s\n", (long long)ent_cli_int(json_object_get(move, "result"), "rows"), target,
+	       ent_cli_str(move, "receipt"));
+	return 0;
+}
+
+/* ---- compare ---- */
+
+static int compare_args(struct ent_cli *cli, json_t *args, struct ent_err *err)
+{
+	json_object_set_new(args, "kind", json_string("compare"));
+	json_object_set_new(args, "source", end_text(cli->args[0]));
+	json_object_set_new(args, "targets", json_pack("[o]", end_text(cli->args[1])));
+	set_text(cli, "where", "where", args);
+	set_text(cli, "dst-where", "where_target", args);
+	set_list(cli, "columns", "columns", args);
+	set_list(cli, "key", "keys", args);
+	set_flag(cli, "rows", "no_checksum", args);
+	ENT_TRY(set_number(cli, "limit", "limit", 100000, args, err));
+	ENT_TRY(set_options(cli, args, err));
+	ENT_TRY(set_secret(cli, "password-file", "source_secret", args, err));
+	return set_secret(cli, "dst-password-file", "target_secret", args, err);
+}
+
+static void put_value(const json_t *v, struct ent_buf *out)
+{
+	if (json_is_null(v))
+		ent_buf_str(out, "NULL");
+	else
+		ent_cli_text(v, out);
+}
+
+static void print_difference(const json_t *row)
+{
+	ENT_CLEANUP(ent_buf_deinit) struct ent_buf line = ENT_BUF(1 << 20);
+	const char *side = ent_cli_str(row, "side");
+	const json_t *v;
+	size_t i;
+	json_array_foreach(json_object_get(row, "key"), i, v)
+	{
+		ent_buf_str(&line, i ? ", " : "");
+		put_value(v, &line);
+	}
+	if (strcmp(side, "both") != 0)
+		ent_buf_printf(&line, "  only in %s", side);
+	json_array_foreach(json_object_get(row, "differ"), i, v)
+	{
+		ent_buf_printf(&line, "  %s: ", ent_cli_str(v, "column"));
+		put_value(json_object_get(v, "a"), &line);
+		ent_buf_str(&line, " | ");
+		put_value(json_object_get(v, "b"), &line);
+	}
+	printf("%s\n", ent_buf_text(&line));
+}
+
+static void print_columns(const json_t *details, const char *key, const char *side)
+{
+	const json_t *v;
+	size_t i;
+	json_array_foreach(json_object_get(details, key), i, v) printf("column %s only in %s\n", json_string_value(v), side);
+}
+
+static void print_differences(const struct ent_cli *cli, const json_t *result)
+{
+	const json_t *details = json_object_get(result, "details"), *row;
+	size_t i;
+	printf("a: %s, %lld rows\nb: %s, %lld rows\n", cli->args[0], (long long)ent_cli_int(result, "rows_a"), cli->args[1],
+	       (long long)ent_cli_int(result, "rows_b"));
+	print_columns(details, "columns_only_a", "a");
+	print_columns(details, "columns_only_b", "b");
+	json_array_foreach(json_object_get(details, "rows"), i, row) print_difference(row);
+	if (json_is_true(json_object_get(details, "more")))
+		printf("... and perhaps more: --limit shows them\n");
+}
+
+static int run_compare(struct ent_cli *cli, struct ent_err *err)
+{
+	ENT_JSON_AUTO args = json_object();
+	ENT_JSON_AUTO move = NULL;
+	ENT_TRY(compare_args(cli, args, err));
+	ENT_TRY(start_and_watch(cli, args, NULL, &move, err));
+	const json_t *result = json_object_get(move, "result");
+	bool equal = json_is_true(json_object_get(result, "equal"));
+	if (cli->json)
+		ent_cli_json(move);
+	ENT_TRY(move_error(move, err));
+	if (!cli->json && equal)
+		printf("equal: %lld rows%s, receipt %s\n", (long long)ent_cli_int(result, "rows_a"),
+		       json_is_true(json_object_get(result, "in_stores")) ? " (by the stores' own checksums)" : "", ent_cli_str(move, "receipt"));
+	else if (!cli->json)
+		print_differences(cli, result);
+	return equal ? 0 : ent_fail(err, ENT_EVERIFY, "the tables differ (receipt %s)", ent_cli_str(move, "receipt"));
+}
+
+static const struct ent_cli_option compare_options[] = {
+	{ "key", 0, "COL,COL", "columns that together name a row (default: the primary key)" },
+	{ "columns", 0, "COL,COL", "only these columns" },
+	{ "limit", 0, "N", "differing keys to show (default 20)" },
+	{ "where", 0, "SQL", "only rows of A that meet a condition, in its own language" },
+	{ "dst-where", 0, "SQL", "the same for B" },
+	{ "rows", 0, NULL, "read the rows even where the stores could compare checksums" },
+	{ "password-file", 0, "FILE", "file with the password of A's database" },
+	{ "dst-password-file", 0, "FILE", "file with the password of B's database" },
+	{ "null", 0, "TEXT", "text that means NULL in A's CSV file" },
+	{ "delim", 0, "TEXT", "separator of A's CSV file" },
+	{ "header", 0, "true|false", "whether the first line of A's CSV file names the columns" },
+	{ "types", 0, "COL=TYPE,...", "types of columns of A's file, instead of the discovered ones" },
+	{ "src-option", 0, "KEY=VALUE", "any option of A's store" },
+	{ "dst-option", 0, "KEY=VALUE", "any option of B's store" },
+	{ "quiet", 'q', NULL, "no progress" },
+};
+
+const struct ent_cli_command ent_cli_compare = {
+	.name = "compare",
+	.args = "A B",
+	.summary = "are two tables equal?",
+	.about = "Compares two tables by value, also across engines: 1.50 equals 1.5, moments are compared in UTC, text byte by byte. Exit 0: equal; "
+		 "1: different, with the differing keys side by side. Stores of one kind compare checksums without moving a row. The comparison is "
+		 "entered in the ledger.",
+	.examples = { "entente compare flights.csv 'postgresql://me@db/main#public.flights' --null NA --key id",
+		      "entente compare hudson.flights flights.parquet --limit 100" },
+	.options = compare_options,
+	.n_options = ENT_COUNT(compare_options),
+	.args_min = 2,
+	.args_max = 2,
+	.offline = true,
+	.stays = true,
+	.run = run_compare,
 };

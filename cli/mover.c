@@ -7,9 +7,10 @@
 
 #include "base/arena.h"
 #include "cli/source_open.h"
-#include "move/move.h"
+#include "move/feed.h"
 
 #define ENDS_MAX 9
+#define LINK_TIMEOUT_MS 15000
 #define TASK_BYTES ((size_t)8 << 20)
 
 struct ent_mover {
@@ -33,6 +34,11 @@ struct task {
 	struct end_self selves[ENDS_MAX];
 	struct ent_move_end ends[ENDS_MAX];
 	size_t n_ends;
+	char peer[ENT_ORG_MAX + 1], link_name[120];
+	pthread_mutex_t lock; /* link, against cancel */
+	struct ent_link *link;
+	struct ent_buf rows; /* a result as frames, and how far it was read */
+	size_t rows_at;
 	struct ent_sources *sources;
 	atomic_bool cancelled;
 	struct ent_err err;
@@ -40,6 +46,10 @@ struct task {
 
 static void task_free(struct task *t)
 {
+	if (t->link)
+		t->link->ops->free(t->link);
+	ent_buf_deinit(&t->rows);
+	pthread_mutex_destroy(&t->lock);
 	ent_sources_free(t->sources);
 	json_decref(t->args);
 	json_decref(t->result);
@@ -69,6 +79,56 @@ static int open_end(void *self, const struct ent_option *more, size_t n_more, st
 		return r;
 	*ret = (struct ent_move_session){ opened.connector, opened.source };
 	return 0;
+}
+
+/* ---- rows that come from a member or from a result ---- */
+
+static int open_link(struct task *t, struct ent_err *err)
+{
+	struct ent_link *link = NULL;
+	if (!t->mover->o.mesh)
+		return ent_fail(err, ENT_ENONODE, "no node runs in this home");
+	ENT_TRY(t->mover->o.mesh->ops->job_link(t->mover->o.mesh, t->peer, t->link_name, LINK_TIMEOUT_MS, &link, err));
+	pthread_mutex_lock(&t->lock);
+	t->link = link;
+	if (atomic_load(&t->cancelled))
+		link->ops->cancel(link);
+	pthread_mutex_unlock(&t->lock);
+	return 0;
+}
+
+static int read_link(void *self, void *data, size_t len, struct ent_err *err)
+{
+	struct task *t = self;
+	return t->link->ops->recv(t->link, data, len, err);
+}
+
+static int write_link(void *self, struct ent_bytes bytes, struct ent_err *err)
+{
+	struct task *t = self;
+	return t->link->ops->send(t->link, bytes.data, bytes.len, err);
+}
+
+static int read_memory(void *self, void *data, size_t len, struct ent_err *err)
+{
+	struct task *t = self;
+	if (len > t->rows.len - t->rows_at)
+		return ent_fail(err, ENT_EDATA, "the result ends early");
+	memcpy(data, t->rows.data + t->rows_at, len);
+	t->rows_at += len;
+	return 0;
+}
+
+static int open_fed(void *self, const struct ent_option *more, size_t n_more, struct ent_move_session *ret, struct ent_err *err)
+{
+	struct task *t = ((struct end_self *)self)->task;
+	struct ent_feed_from feed = { t, t->peer[0] ? read_link : read_memory };
+	(void)more;
+	if (n_more || t->link || t->rows_at)
+		return ent_fail(err, ENT_EUNSUPPORTED, "rows on their way can be read once");
+	if (t->peer[0])
+		ENT_TRY(open_link(t, err));
+	return ent_feed_source_open(&feed, ret, err);
 }
 
 static bool is_cancelled(void *self) { return atomic_load(&((struct task *)self)->cancelled); }
@@ -202,6 +262,49 @@ static int run_copy(struct task *t, const struct ent_move_env *env, struct ent_e
 	return r;
 }
 
+static int run_compare(struct task *t, const struct ent_move_env *env, struct ent_err *err)
+{
+	struct ent_move_difference d = { .equal = false };
+	struct ent_move_compare c = { .a = t->ends[0],
+				      .b = t->ends[1],
+				      .where_a = text(t, "where"),
+				      .where_b = text(t, "where_target"),
+				      .limit = (unsigned)number(t, "limit"),
+				      .no_checksum = flag(t, "no_checksum") };
+	c.columns = texts(t, "columns", &c.n_columns);
+	c.keys = texts(t, "keys", &c.n_keys);
+	ENT_TRY(ent_move_compare(&c, env, &d, err));
+	t->result = json_pack("{s:b,s:b,s:I,s:I,s:s,s:s,s:o}", "equal", d.equal, "in_stores", d.in_stores, "rows_a", (json_int_t)d.rows_a, "rows_b",
+			      (json_int_t)d.rows_b, "digest_a", d.digest_a, "digest_b", d.digest_b, "details", d.details);
+	return t->result ? 0 : ent_nomem(err);
+}
+
+/* Our rows go to a member, who was granted these columns. */
+static int run_serve(struct task *t, struct ent_err *err)
+{
+	struct ent_move_session s = { 0 };
+	struct ent_read what = { .size = sizeof what, .object = t->ends[0].object };
+	uint64_t rows = 0;
+	what.columns = texts(t, "columns", &what.n_columns);
+	if (!what.columns)
+		return ent_fail(err, ENT_EINTERNAL, "no columns to send");
+	ENT_TRY(open_link(t, err));
+	int r = t->ends[0].open(t->ends[0].self, NULL, 0, &s, err);
+	if (!r && !s.connector->read)
+		r = ent_fail(err, ENT_EUNSUPPORTED, "the module %s cannot read for copies", s.connector->name);
+	if (r) {
+		ENT_CLEANUP(ent_buf_deinit) struct ent_buf frame = ENT_BUF(400);
+		ent_feed_put_failure("it could not be opened; its owner's log says why", &frame);
+		(void)write_link(t, ent_buf_bytes(&frame), NULL);
+	} else {
+		r = ent_feed_send(&s, &what, write_link, t, &rows, err);
+	}
+	if (s.source)
+		s.connector->close(s.source);
+	t->result = json_pack("{s:I}", "rows", (json_int_t)rows);
+	return r;
+}
+
 static bool was_committed(void *self, const char *name)
 {
 	const struct task *t = self;
@@ -231,6 +334,10 @@ static int run_kind(struct task *t, struct ent_err *err)
 		return ent_fail(err, ENT_ECANCELLED, "interrupted");
 	if (!strcmp(t->kind, "copy"))
 		return run_copy(t, &env, err);
+	if (!strcmp(t->kind, "compare"))
+		return run_compare(t, &env, err);
+	if (!strcmp(t->kind, "serve"))
+		return run_serve(t, err);
 	if (!strcmp(t->kind, "settle"))
 		return run_settle(t, err);
 	return ent_fail(err, ENT_EUSAGE, "no move of kind %s", t->kind);
@@ -264,7 +371,9 @@ static void *task_main(void *arg)
 	struct task *t = arg;
 	struct ent_mover *m = t->mover;
 	int code = run_kind(t, &t->err);
-	if (code && !t->err.code)
+	if (!code) /* what a module noted on its way counts for nothing */
+		t->err = (struct ent_err)ENT_ERR_INIT;
+	else if (!t->err.code)
 		t->err.code = code;
 	unlist(t);
 	if (ent_queue_post(m->o.queue, task_tell, t))
@@ -291,8 +400,13 @@ static int copy_spec(struct task *t, const struct ent_source_spec *from, struct 
 
 static int task_fill(struct task *t, const struct ent_move_spec *spec, struct ent_err *err)
 {
-	if (!t->arena || spec->n_ends < 2 || spec->n_ends > ENDS_MAX)
+	bool serve = !strcmp(spec->kind, "serve");
+	if (!t->arena || spec->n_ends < (serve ? 1 : 2) || spec->n_ends > ENDS_MAX)
 		return t->arena ? ent_fail(err, ENT_EUSAGE, "a move has 2 to %d ends", ENDS_MAX) : ent_nomem(err);
+	snprintf(t->peer, sizeof t->peer, "%s", spec->peer);
+	snprintf(t->link_name, sizeof t->link_name, "%s", spec->link);
+	ent_buf_put(&t->rows, spec->rows.data, spec->rows.len);
+	ENT_TRY(ent_buf_check(&t->rows, err));
 	snprintf(t->id, sizeof t->id, "%s", spec->id);
 	snprintf(t->kind, sizeof t->kind, "%s", spec->kind);
 	t->args = json_deep_copy(spec->args);
@@ -304,6 +418,8 @@ static int task_fill(struct task *t, const struct ent_move_spec *spec, struct en
 		if (!t->ends[i].name)
 			return ent_nomem(err);
 	}
+	if (!serve && (t->peer[0] || t->rows.len))
+		t->ends[0].open = open_fed;
 	return t->args ? 0 : ent_nomem(err);
 }
 
@@ -335,7 +451,11 @@ int ent_mover_start(struct ent_mover *m, const struct ent_move_spec *spec, struc
 	struct task *t = ent_alloc(1, sizeof *t);
 	if (!t)
 		return ent_nomem(err);
-	*t = (struct task){ .mover = m, .arena = ent_arena_new(TASK_BYTES), .err = ENT_ERR_INIT };
+	*t = (struct task){ .mover = m,
+			    .arena = ent_arena_new(TASK_BYTES),
+			    .lock = PTHREAD_MUTEX_INITIALIZER,
+			    .rows = ENT_BUF((size_t)1 << 30),
+			    .err = ENT_ERR_INIT };
 	int r = task_fill(t, spec, err);
 	if (!r)
 		r = ent_sources_new(m->o.home, m->o.source_timeout_ms, m->o.memory_bytes, m->o.log, &t->sources, err);
@@ -353,6 +473,10 @@ void ent_mover_cancel(struct ent_mover *m, const char *id)
 		if (!id || !strcmp(t->id, id)) {
 			atomic_store(&t->cancelled, true);
 			ent_sources_cancel(t->sources, true);
+			pthread_mutex_lock(&t->lock);
+			if (t->link)
+				t->link->ops->cancel(t->link);
+			pthread_mutex_unlock(&t->lock);
 		}
 	pthread_mutex_unlock(&m->lock);
 }

@@ -10,6 +10,7 @@ struct ent_mover;
 struct ent_mover_options { /* borrowed */
 	struct ent_queue *queue;
 	struct ent_node **node; /* read on the node thread only; NULL once it is closed */
+	struct ent_mesh *mesh;  /* NULL: no other member can be reached */
 	const char *home;
 	const struct ent_log_sink *log;
 	size_t memory_bytes;

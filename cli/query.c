@@ -188,7 +188,7 @@ static void summary(struct ent_cli *cli, const json_t *job, double seconds)
 
 static const char *result_format(const struct ent_cli *cli)
 {
-	const char *given = ent_cli_value(cli, "format");
+	const char *given = ent_cli_value(cli, "into") ? "frames" : ent_cli_value(cli, "format");
 	return given ? given : cli->json ? "json" : "table";
 }
 
@@ -210,7 +210,11 @@ static int run_query(struct ent_cli *cli, struct ent_err *err)
 	ENT_TRY(watch(cli, id, &job, err));
 	ENT_TRY(job_error(job, err));
 	ENT_TRY(fetch_receipt(cli, id, err));
-	ENT_TRY(fetch(cli, id, "rows", out ? out : "-", err));
+	const char *into = ent_cli_value(cli, "into");
+	if (into && ent_cli_int(job, "rows"))
+		ENT_TRY(ent_cli_into(cli, id, into, err));
+	else if (!into)
+		ENT_TRY(fetch(cli, id, "rows", out ? out : "-", err));
 	fflush(stdout);
 	summary(cli, job, now_seconds() - start);
 	if (!ent_cli_int(job, "rows"))
@@ -223,6 +227,10 @@ static const struct ent_cli_option query_options[] = {
 	{ "format", 0, "table|csv|json|arrow", "how rows are written (default table)" },
 	{ "output", 'o', "FILE", "write the rows to a file" },
 	{ "receipt", 0, "FILE", "write the receipt to FILE, and what opened to FILE.opened" },
+	{ "into", 0, "TARGET", "store the rows in a table, as `copy` does: sqlite:FILE#table, postgresql://...#schema.table, FILE.parquet" },
+	{ "mode", 0, "append|create|replace|upsert", "with --into (default append; the table is created when lacking)" },
+	{ "key", 0, "COL,COL", "with --into: columns that together name a row" },
+	{ "dst-password-file", 0, "FILE", "with --into: file with the password of that database" },
 	{ "stats", 0, NULL, "rounds and bytes, predicted and actual" },
 	PUSHDOWN_OPTION,
 	{ "quiet", 'q', NULL, "no progress bar" },

@@ -12,6 +12,7 @@
 #include "cli/mover.h"
 #include "crypto/hash.h"
 #include "joint/joint.h"
+#include "move/feed.h"
 #include "policy/policy.h"
 
 #define LINK_TIMEOUT_MS 10000
@@ -297,8 +298,24 @@ static void run_progress(void *self, uint64_t done, uint64_t total, const char *
 
 /* ---- the result ---- */
 
+/* Rows on their way into a store keep their types. */
+static int write_frames(struct run_task *t, struct ent_err *err)
+{
+	ENT_BATCH_AUTO batch = { 0 };
+	ENT_TRY(ent_feed_put_schema(&t->result.schema, &t->rows, err));
+	if (t->result.batch.release) {
+		ENT_TRY(ent_batch_open_copy(&t->result.schema, &t->result.batch, &batch, err));
+		ENT_TRY(ent_feed_put_batch(&batch, &t->rows, err));
+		t->n_rows = batch.rows;
+	}
+	ent_feed_put_end(t->n_rows, &t->rows);
+	return ent_buf_check(&t->rows, err);
+}
+
 static int write_rows(struct run_task *t, struct ent_err *err)
 {
+	if (!strcmp(t->spec->format, "frames"))
+		return write_frames(t, err);
 	enum ent_result_format format = ENT_RESULT_CSV;
 	struct ent_result_style style = { .colour = t->spec->color };
 	struct ent_writer *w = NULL;
@@ -470,7 +487,8 @@ int ent_thread_runner_new(const struct ent_thread_runner_options *options, struc
 	int code = ent_sources_new(options->home, options->source_timeout_ms, options->memory_bytes, options->log, &r->sources, err);
 	if (!code)
 		code = ent_workers_new(options->threads, &r->pool, err);
-	struct ent_mover_options moves = { .queue = options->queue,
+	struct ent_mover_options moves = { .mesh = options->mesh,
+					   .queue = options->queue,
 					   .node = options->node,
 					   .home = options->home,
 					   .log = options->log,

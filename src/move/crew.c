@@ -132,10 +132,12 @@ static void *reader_main(void *arg)
 	struct worker *w = arg;
 	struct ent_err err = ENT_ERR_INIT;
 	size_t split;
-	while (!err.code && next_split(w->job, &split))
-		if (read_split(w, split, &err) && !err.code)
-			ent_fail(&err, ENT_EINTERNAL, "reading failed without a reason");
-	if (err.code)
+	int r = 0;
+	while (!r && next_split(w->job, &split))
+		r = read_split(w, split, &err);
+	if (r && !err.code)
+		ent_fail(&err, r, "reading failed without a reason");
+	if (r)
 		fail(w->job, &err);
 	ent_pipe_end(&w->pipe);
 	return NULL;
@@ -214,13 +216,14 @@ static int open_target(struct worker *w, bool first, struct ent_err *err)
 {
 	struct ent_copying *j = w->job;
 	struct ent_target target;
+	uint64_t epoch = j->epoch; /* others read it */
 	w->outs = first ? j->out : &w->own;
 	w->n_outs = first ? j->n_out : 1;
 	if (first)
 		return 0;
 	const struct ent_move_end *end = &j->copy->targets[0];
 	ENT_TRY(ent_open_write(end, &w->own.session, err));
-	ENT_TRY(w->own.session.connector->sink_open(w->own.session.source, j->id, &j->epoch, &w->own.sink, err));
+	ENT_TRY(w->own.session.connector->sink_open(w->own.session.source, j->id, &epoch, &w->own.sink, err));
 	ent_copying_target(j, 0, &target);
 	target.resume = 1;
 	return w->own.session.connector->sink_table(w->own.sink, &target, &w->own.index, err);

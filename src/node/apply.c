@@ -94,7 +94,7 @@ static int apply_one(struct ent_node *n, uint64_t at, const struct ent_entry *e,
 	if (ent_fact_type(e->type))
 		ENT_TRY(ent_fact_store(n, n->card.org, at, e->type, &e->dsse, envelope, err));
 	if (e->type == ENT_ENTRY_COPY)
-		return ent_moves_apply(n, e->dsse.body, err);
+		return ent_moves_apply(n, at, e->dsse.body, err);
 	return apply_job(n, at, e, err);
 }
 

@@ -105,6 +105,7 @@ struct ent_node {
 	struct ent_adding *addings; /* tables being probed */
 	struct ent_question *questions;
 	struct ent_moving *moves;
+	bool moves_recovered; /* what an earlier run left in doubt was handed to the runner */
 	struct ent_job *jobs; /* in memory: every job that has not ended, and lately ended ones; by (time, id) */
 	uint64_t next_probe;
 	uint64_t uses_counter; /* changes when a debit changed what peers should know */

@@ -1,6 +1,7 @@
 /* `doctor`: one line per thing that may be wrong, with what to do. */
 #include "node/core.h"
 #include "node/jobs.h"
+#include "node/moves.h"
 
 static void check(json_t *list, const char *name, bool ok, const char *what, const char *next)
 {
@@ -46,6 +47,18 @@ static void check_witnesses(struct ent_node *n, json_t *list)
 	check(list, "witnesses", n->cosigned >= quorum, what, "are their HTTP addresses reachable from here?");
 }
 
+/* Copies to several targets whose end a crash left open: settled again by asking. */
+static void check_doubts(struct ent_node *n, json_t *list)
+{
+	char what[120];
+	size_t doubts = ent_moves_in_doubt(n);
+	if (!doubts)
+		return;
+	ent_moves_recover(n);
+	snprintf(what, sizeof what, "%zu to several targets may have left prepared transactions; they are being settled", doubts);
+	check(list, "copies", false, what, "are their databases up? ask again in a moment");
+}
+
 void ent_verb_doctor(struct ent_node *n, const json_t *args, struct ent_reply *reply)
 {
 	ENT_JSON_AUTO list = json_array();
@@ -63,6 +76,7 @@ void ent_verb_doctor(struct ent_node *n, const json_t *args, struct ent_reply *r
 		check(list, "restore", false, why.what, why.next);
 	}
 	check_disk(n, list);
+	check_doubts(n, list);
 	check(list, "members", n->n_members >= 2, n->n_members >= 2 ? "enough for joint questions" : "joint questions need three organisations",
 	      "entente trust CARD...; any organisation may help out with `entente init --compute-only`");
 	if (n->env.mesh) {

@@ -344,6 +344,15 @@ void ent_verb_job(struct ent_node *n, const json_t *args, struct ent_reply *repl
 
 /* ---- fetching ---- */
 
+int ent_jobs_rows(struct ent_node *n, const char *id, struct ent_bytes *ret, struct ent_err *err)
+{
+	const struct ent_job *j = ent_job_find(n, id);
+	if (!j || !j->mine || j->sm.at != ENT_JOB_DONE || strcmp(j->format, "frames") != 0)
+		return ent_fail(err, ENT_ENOTFOUND, "job %.16s has no rows that can be stored", id);
+	*ret = ent_buf_bytes(&j->rows);
+	return 0;
+}
+
 static int make_part(struct ent_node *n, struct ent_job *j, const char *part, struct ent_buf *ret, struct ent_err *err)
 {
 	if (!strcmp(part, "rows")) {

@@ -11,6 +11,8 @@ void ent_jobs_peer(struct ent_node *n, const char *org, bool up);
 /* A message of type propose, queued, ready, withdraw, beat, abort, finish, evidence, approval; false: none of them. */
 bool ent_jobs_message(struct ent_node *n, struct ent_member *m, const char *type, const json_t *msg);
 void ent_jobs_count(const struct ent_node *n, unsigned *ret_queued, unsigned *ret_running);
+/* Rows of our own finished job that asked for them as frames (lent). */
+int ent_jobs_rows(struct ent_node *n, const char *id, struct ent_bytes *ret, struct ent_err *err);
 void ent_questions_next(struct ent_node *n);
 void ent_questions_forget(struct ent_node *n, const struct ent_reply *reply);
 void ent_questions_drop(struct ent_node *n);

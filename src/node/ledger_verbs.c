@@ -43,11 +43,13 @@ static void put_move(int type, const json_t *body, struct ent_buf *out)
 			       json_is_true(json_object_get(body, "equal")) ? "equal" : "different");
 		return;
 	}
-	ent_buf_printf(out, "%s to ", text_of(body, "source"));
+	ent_buf_printf(out, "%s to %s", text_of(body, "source"), text_of(body, "requester"));
 	for (size_t i = 0; i < json_array_size(targets); i++)
 		ent_buf_printf(out, "%s%s", i ? ", " : "", json_string_value(json_array_get(targets, i)));
 	if (json_object_get(body, "decision"))
 		ent_buf_str(out, ": decided");
+	else if (!json_object_get(body, "rows"))
+		ent_buf_printf(out, ": %s", text_of(body, "outcome"));
 	else
 		ent_buf_printf(out, ": %lld rows, %s", (long long)json_integer_value(json_object_get(body, "rows")), text_of(body, "outcome"));
 }

@@ -5,44 +5,26 @@
 #include <stdlib.h>
 
 #include "node/catalogue.h"
+#include "node/jobs.h"
 
 #define MOVES_MAX 16
 #define ENDS_MAX 9
 #define WAIT_MS_MAX 30000
 #define KEEP_MS 600000
 #define REPORTS_MAX ENDS_MAX
+#define ROWS_BYTES_MAX ((size_t)1 << 30)
 
-struct waiting {
-	struct waiting *next;
-	struct ent_reply *reply;
-	uint64_t deadline_ms;
-	json_int_t seen;
-};
-
-struct ent_moving {
-	struct ent_moving *next;
-	char id[20], kind[16];
-	json_t *args, *ends, *reports, *result;
-	char phase[32];
-	struct ent_move_note note;
-	struct ent_err error;
-	bool ended;
-	json_int_t seen;
-	uint64_t ended_ms;
-	char receipt[64];
-	struct waiting *waiting;
-};
-
-static void moving_free(struct ent_moving *m)
+void ent_moving_free(struct ent_moving *m)
 {
 	json_decref(m->args);
 	json_decref(m->ends);
 	json_decref(m->reports);
 	json_decref(m->result);
+	ent_buf_deinit(&m->rows);
 	free(m);
 }
 
-static struct ent_moving *find(struct ent_node *n, const char *id)
+struct ent_moving *ent_moving_find(struct ent_node *n, const char *id)
 {
 	for (struct ent_moving *m = n->moves; m; m = m->next)
 		if (!strcmp(m->id, id))
@@ -77,8 +59,8 @@ static json_t *moving_json(const struct ent_moving *m)
 
 static void answer_waiting(struct ent_moving *m, uint64_t now, bool all)
 {
-	for (struct waiting **at = &m->waiting; *at;) {
-		struct waiting *w = *at;
+	for (struct ent_moving_wait **at = &m->waiting; *at;) {
+		struct ent_moving_wait *w = *at;
 		if (!all && w->seen == m->seen && now < w->deadline_ms && !m->ended) {
 			at = &w->next;
 			continue;
@@ -98,14 +80,19 @@ static void changed(struct ent_node *n, struct ent_moving *m)
 uint64_t ent_moves_tick(struct ent_node *n)
 {
 	uint64_t now = ent_node_mono(n), due = now + 1000;
+	if (!n->moves_recovered && n->env.mesh) {
+		n->moves_recovered = true;
+		ent_moves_recover(n);
+	}
 	for (struct ent_moving **at = &n->moves; *at;) {
 		struct ent_moving *m = *at;
+		ent_move_ask_tick(n, m, now);
 		answer_waiting(m, now, false);
-		for (const struct waiting *w = m->waiting; w; w = w->next)
+		for (const struct ent_moving_wait *w = m->waiting; w; w = w->next)
 			due = w->deadline_ms < due ? w->deadline_ms : due;
 		if (m->ended && !m->waiting && ent_ms_since(now, m->ended_ms) > KEEP_MS) {
 			*at = m->next;
-			moving_free(m);
+			ent_moving_free(m);
 		} else {
 			at = &m->next;
 		}
@@ -116,9 +103,9 @@ uint64_t ent_moves_tick(struct ent_node *n)
 void ent_moves_forget(struct ent_node *n, const struct ent_reply *reply)
 {
 	for (struct ent_moving *m = n->moves; m; m = m->next)
-		for (struct waiting **at = &m->waiting; *at; at = &(*at)->next)
+		for (struct ent_moving_wait **at = &m->waiting; *at; at = &(*at)->next)
 			if ((*at)->reply == reply) {
-				struct waiting *w = *at;
+				struct ent_moving_wait *w = *at;
 				*at = w->next;
 				free(w);
 				return;
@@ -133,12 +120,12 @@ void ent_moves_free(struct ent_node *n)
 		struct ent_moving *m = n->moves;
 		n->moves = m->next;
 		while (m->waiting) {
-			struct waiting *w = m->waiting;
+			struct ent_moving_wait *w = m->waiting;
 			m->waiting = w->next;
 			ent_reply_err(w->reply, &err);
 			free(w);
 		}
-		moving_free(m);
+		ent_moving_free(m);
 	}
 }
 
@@ -163,10 +150,9 @@ static void put_options(json_t *spec, const json_t *given)
 	json_array_foreach((json_t *)(uintptr_t)given, i, one) json_array_append(list, one);
 }
 
-static int own_table(struct ent_node *n, const char *text, json_t **ret, struct ent_err *err)
+int ent_moving_own_table(struct ent_node *n, const char *table, json_t **ret, struct ent_err *err)
 {
-	const char *dot = strchr(text, '.');
-	ENT_TRY(ent_source_read(n, dot + 1, ret, err));
+	ENT_TRY(ent_source_read(n, table, ret, err));
 	json_t *spec = json_pack("{s:s,s:s,s:o}", "url", json_string_value(json_object_get(*ret, "url")), "object",
 				 json_string_value(json_object_get(*ret, "object")), "options",
 				 json_deep_copy(json_object_get(*ret, "options") ? json_object_get(*ret, "options") : json_array()));
@@ -183,13 +169,46 @@ static bool is_own(const struct ent_node *n, const char *text)
 	return table_name(text) && !strncmp(text, n->card.org, len) && text[len] == '.';
 }
 
+/* A table of another member: nothing of its store is known here. */
+static bool is_members(struct ent_node *n, const char *text, char org[ENT_ORG_MAX + 1])
+{
+	size_t len = strcspn(text, ".");
+	char name[ENT_ORG_MAX + 1];
+	if (!table_name(text) || len > ENT_ORG_MAX)
+		return false;
+	snprintf(name, sizeof name, "%.*s", (int)len, text);
+	if (!ent_member_find(n, name))
+		return false;
+	memcpy(org, name, sizeof name);
+	return true;
+}
+
+static json_t *no_store(const char *name) { return json_pack("{s:s,s:s,s:s,s:[]}", "url", "", "object", "", "name", name, "options"); }
+
+/* The rows of a joint job's result, asked for as frames. */
+static int job_rows(struct ent_node *n, struct ent_moving *m, const char *id, struct ent_err *err)
+{
+	struct ent_bytes rows;
+	ENT_TRY(ent_jobs_rows(n, id, &rows, err));
+	ent_buf_put(&m->rows, rows.data, rows.len);
+	return ent_buf_check(&m->rows, err);
+}
+
 /* One end: {name, url, object, options, secret?, made_secret?}. */
 static int resolve(struct ent_node *n, struct ent_moving *m, const char *text, const json_t *options, const char *secret, struct ent_err *err)
 {
 	json_t *spec = NULL;
 	char name[64];
-	if (is_own(n, text)) {
-		ENT_TRY(own_table(n, text, &spec, err));
+	bool first = !json_array_size(m->ends);
+	if (first && !strncmp(text, "job:", 4)) {
+		ENT_TRY(job_rows(n, m, text + 4, err));
+		spec = no_store(text);
+	} else if (is_members(n, text, m->peer)) {
+		if (!first || strcmp(m->kind, "copy") != 0)
+			return ent_fail(err, ENT_EUNSUPPORTED, "%.100s belongs to another member: it can only be the source of a copy", text);
+		spec = no_store(text);
+	} else if (is_own(n, text)) {
+		ENT_TRY(ent_moving_own_table(n, strchr(text, '.') + 1, &spec, err));
 		json_object_set_new(spec, "name", json_string(text));
 	} else {
 		spec = json_object();
@@ -239,11 +258,19 @@ static int spec_make(struct ent_arena *arena, const struct ent_moving *m, struct
 		ENT_TRY(ent_source_spec_make(arena, end, &ends[i], err));
 		names[i] = json_string_value(json_object_get(end, "name"));
 	}
-	*ret = (struct ent_move_spec){ .id = m->id, .kind = m->kind, .args = m->args, .ends = ends, .names = names, .n_ends = n };
+	*ret = (struct ent_move_spec){ .id = m->id,
+				       .kind = m->kind,
+				       .args = m->args,
+				       .ends = ends,
+				       .names = names,
+				       .n_ends = n,
+				       .peer = m->peer,
+				       .link = m->link,
+				       .rows = ent_buf_bytes(&m->rows) };
 	return 0;
 }
 
-static int hand_over(struct ent_node *n, const struct ent_moving *m, struct ent_err *err)
+int ent_moving_hand_over(struct ent_node *n, const struct ent_moving *m, struct ent_err *err)
 {
 	ENT_CLEANUP(ent_arena_freep) struct ent_arena *arena = ent_arena_new(4 << 20);
 	struct ent_move_spec spec;
@@ -263,22 +290,31 @@ static void drop_secrets(struct ent_node *n, const struct ent_moving *m)
 		n->env.fs->ops->remove(n->env.fs, json_string_value(json_object_get(end, "secret")), NULL);
 }
 
-static struct ent_moving *moving_new(struct ent_node *n, const char *kind)
+struct ent_moving *ent_moving_new(struct ent_node *n, const char *kind)
 {
 	struct ent_moving *m = ent_alloc(1, sizeof *m);
 	if (!m)
 		return NULL;
-	*m = (struct ent_moving){
-		.args = json_object(), .ends = json_array(), .reports = json_array(), .note = { .rows_total = -1 }, .error = ENT_ERR_INIT
-	};
+	*m = (struct ent_moving){ .args = json_object(),
+				  .ends = json_array(),
+				  .reports = json_array(),
+				  .note = { .rows_total = -1 },
+				  .error = ENT_ERR_INIT,
+				  .rows = ENT_BUF(ROWS_BYTES_MAX) };
 	snprintf(m->kind, sizeof m->kind, "%s", kind);
 	uint8_t id[8];
 	if (!m->args || !m->ends || !m->reports || ent_node_random(n, id, sizeof id, NULL)) {
-		moving_free(m);
+		ent_moving_free(m);
 		return NULL;
 	}
 	ent_hex(m->id, id, sizeof id);
 	return m;
+}
+
+void ent_moving_add(struct ent_node *n, struct ent_moving *m)
+{
+	m->next = n->moves;
+	n->moves = m;
 }
 
 static size_t running(const struct ent_node *n)
@@ -299,12 +335,14 @@ static int begin(struct ent_node *n, struct ent_moving *m, const json_t *args, s
 		json_object_del(m->args, hidden[i]);
 	json_object_set_new(m->args, "owner", json_sprintf("entente-%s-", n->card.org));
 	ENT_TRY(resolve_all(n, m, args, err));
+	if (json_array_size(m->ends) > 2 && ent_moves_in_doubt(n))
+		ent_moves_recover(n);
 	if (json_array_size(m->ends) > 2 && !strcmp(m->kind, "copy") && !json_is_true(json_object_get(m->args, "dry_run"))) {
 		ENT_CLEANUP(ent_buf_deinit) struct ent_buf text = ENT_BUF(1 << 20);
 		ENT_TRY(ent_json_canonical(m->ends, &text, err));
 		ENT_TRY(ent_db_run(n->db, err, "INSERT OR REPLACE INTO meta(key, value) VALUES('doubt/' || ?, ?)", "ss", m->id, ent_buf_text(&text)));
 	}
-	return hand_over(n, m, err);
+	return m->peer[0] ? ent_move_ask(n, m, err) : ent_moving_hand_over(n, m, err);
 }
 
 void ent_verb_move_start(struct ent_node *n, const json_t *args, struct ent_reply *reply)
@@ -314,18 +352,17 @@ void ent_verb_move_start(struct ent_node *n, const json_t *args, struct ent_repl
 	if (!ent_arg_text(args, "kind", true, &kind, reply))
 		return;
 	bool known = !strcmp(kind, "copy") || !strcmp(kind, "compare");
-	struct ent_moving *m = known ? moving_new(n, kind) : NULL;
+	struct ent_moving *m = known ? ent_moving_new(n, kind) : NULL;
 	int r = m ? begin(n, m, args, &err) : known ? ent_nomem(&err) : ent_fail(&err, ENT_EUSAGE, "no move of kind \"%.20s\"", kind);
 	if (r || !m) {
 		ent_reply_err(reply, &err);
 		if (m) {
 			drop_secrets(n, m);
-			moving_free(m);
+			ent_moving_free(m);
 		}
 		return;
 	}
-	m->next = n->moves;
-	n->moves = m;
+	ent_moving_add(n, m);
 	ent_reply_ok(reply, json_pack("{s:s}", "move", m->id));
 }
 
@@ -335,7 +372,7 @@ static struct ent_moving *move_arg(struct ent_node *n, const json_t *args, struc
 	const char *id;
 	if (!ent_arg_text(args, "id", true, &id, reply))
 		return NULL;
-	struct ent_moving *m = find(n, id);
+	struct ent_moving *m = ent_moving_find(n, id);
 	if (m)
 		return m;
 	ent_fail(&err, ENT_ENOTFOUND, "no move %.40s is known here", id);
@@ -354,13 +391,13 @@ void ent_verb_move(struct ent_node *n, const json_t *args, struct ent_reply *rep
 		ent_reply_ok(reply, moving_json(m));
 		return;
 	}
-	struct waiting *w = ent_alloc(1, sizeof *w);
+	struct ent_moving_wait *w = ent_alloc(1, sizeof *w);
 	if (!w) {
 		ent_reply_ok(reply, moving_json(m));
 		return;
 	}
 	uint64_t wait_ms = (uint64_t)(wait < WAIT_MS_MAX ? wait : WAIT_MS_MAX);
-	*w = (struct waiting){ m->waiting, reply, ent_node_mono(n) + wait_ms, seen };
+	*w = (struct ent_moving_wait){ m->waiting, reply, ent_node_mono(n) + wait_ms, seen };
 	m->waiting = w;
 }
 
@@ -369,7 +406,11 @@ void ent_verb_move_cancel(struct ent_node *n, const json_t *args, struct ent_rep
 	struct ent_moving *m = move_arg(n, args, reply);
 	if (!m)
 		return;
-	if (!m->ended && n->env.runner->ops->move_cancel)
+	if (m->asked_ms && !m->ended) {
+		struct ent_err err = ENT_ERR_INIT;
+		ent_fail(&err, ENT_ECANCELLED, "interrupted");
+		ent_node_move_ended(n, m->id, NULL, &err);
+	} else if (!m->ended && n->env.runner->ops->move_cancel)
 		n->env.runner->ops->move_cancel(n->env.runner, m->id);
 	ent_reply_ok(reply, json_pack("{s:s,s:s}", "id", m->id, "state", state_of(m)));
 }
@@ -387,7 +428,7 @@ void ent_verb_moves(struct ent_node *n, const json_t *args, struct ent_reply *re
 
 void ent_node_move_progress(struct ent_node *node, const char *id, const struct ent_move_note *note)
 {
-	struct ent_moving *m = find(node, id);
+	struct ent_moving *m = ent_moving_find(node, id);
 	if (!m || m->ended)
 		return;
 	snprintf(m->phase, sizeof m->phase, "%s", note->phase ? note->phase : "");
@@ -398,7 +439,7 @@ void ent_node_move_progress(struct ent_node *node, const char *id, const struct 
 
 void ent_node_move_report(struct ent_node *node, const char *id, const json_t *report)
 {
-	struct ent_moving *m = find(node, id);
+	struct ent_moving *m = ent_moving_find(node, id);
 	if (!m || m->ended || json_array_size(m->reports) >= REPORTS_MAX)
 		return;
 	json_array_append_new(m->reports, json_deep_copy(report));
@@ -421,7 +462,7 @@ static json_t *target_names(const struct ent_moving *m)
 
 int ent_node_move_decide(struct ent_node *node, const char *id, const char *name, struct ent_err *err)
 {
-	struct ent_moving *m = find(node, id);
+	struct ent_moving *m = ent_moving_find(node, id);
 	if (!m || m->ended)
 		return ent_fail(err, ENT_ECANCELLED, "the copy is not running any more");
 	ENT_JSON_AUTO fields = json_pack("{s:s,s:s,s:o}", "decision", name, "source", end_name(m, 0), "targets", target_names(m));
@@ -462,6 +503,8 @@ static int enter_copy(struct ent_node *n, struct ent_moving *m, const struct ent
 		return ent_nomem(err);
 	if (failed)
 		json_object_set_new(fields, "code", json_string(ent_code_name(failed->code)));
+	if (m->request[0])
+		json_object_set_new(fields, "request", json_string(m->request));
 	copy_members(m->result, fields, found, ENT_COUNT(found));
 	ENT_TRY(put_commitment(n, m, fields, err));
 	return ent_node_append(n, ENT_ENTRY_COPY, fields, ret_at, err);
@@ -478,13 +521,30 @@ static int enter_compare(struct ent_node *n, struct ent_moving *m, uint64_t *ret
 	return ent_node_append(n, ENT_ENTRY_COMPARE, fields, ret_at, err);
 }
 
+/* Our rows went to a member, or did not. */
+static int enter_served(struct ent_node *n, struct ent_moving *m, const struct ent_err *failed, uint64_t *ret_at, struct ent_err *err)
+{
+	static const char *const asked[] = { "requester", "request" };
+	ENT_JSON_AUTO fields =
+		json_pack("{s:s,s:s,s:I}", "source", end_name(m, 0), "outcome", failed ? "aborted" : "done", "rows", (json_int_t)m->note.rows);
+	if (!fields)
+		return ent_nomem(err);
+	if (failed)
+		json_object_set_new(fields, "code", json_string(ent_code_name(failed->code)));
+	copy_members(m->args, fields, asked, ENT_COUNT(asked));
+	copy_members(m->result, fields, (const char *const[]){ "rows" }, 1);
+	return ent_node_append(n, ENT_ENTRY_COPY, fields, ret_at, err);
+}
+
 static int enter(struct ent_node *n, struct ent_moving *m, const struct ent_err *failed, struct ent_err *err)
 {
 	uint64_t at = 0;
 	bool compare = !strcmp(m->kind, "compare"), moved = json_integer_value(json_object_get(m->result, "rows")) > 0;
-	if (json_is_true(json_object_get(m->args, "dry_run")) || (failed && (compare || !moved)) || !strcmp(m->kind, "settle"))
+	if (json_is_true(json_object_get(m->args, "dry_run")) ||
+	    (failed && (compare || (!moved && !m->request[0] && strcmp(m->kind, "serve") != 0))) || !strcmp(m->kind, "settle"))
 		return 0;
-	ENT_TRY(compare ? enter_compare(n, m, &at, err) : enter_copy(n, m, failed, &at, err));
+	bool serve = !strcmp(m->kind, "serve");
+	ENT_TRY(compare ? enter_compare(n, m, &at, err) : serve ? enter_served(n, m, failed, &at, err) : enter_copy(n, m, failed, &at, err));
 	snprintf(m->receipt, sizeof m->receipt, "%s/%llu", n->card.org, (unsigned long long)at);
 	return 0;
 }
@@ -500,7 +560,7 @@ static void settled(struct ent_node *n, const struct ent_moving *m, bool failed)
 
 void ent_node_move_ended(struct ent_node *node, const char *id, const json_t *result, const struct ent_err *err)
 {
-	struct ent_moving *m = find(node, id);
+	struct ent_moving *m = ent_moving_find(node, id);
 	struct ent_err mine = ENT_ERR_INIT;
 	if (!m || m->ended)
 		return;
@@ -519,9 +579,20 @@ void ent_node_move_ended(struct ent_node *node, const char *id, const json_t *re
 
 /* ---- after a crash ---- */
 
-int ent_moves_apply(struct ent_node *n, const json_t *body, struct ent_err *err)
+int ent_moves_apply(struct ent_node *n, uint64_t at, const json_t *body, struct ent_err *err)
 {
 	const char *name = json_string_value(json_object_get(body, "decision"));
+	const json_t *id;
+	size_t i;
+	json_array_foreach(json_object_get(body, "grants"), i, id)
+	{
+		char org[ENT_ORG_MAX + 1];
+		uint64_t grant;
+		if (!json_is_string(id) || !ent_entry_id_parse(json_string_value(id), org, &grant) || strcmp(org, n->card.org) != 0)
+			continue;
+		ENT_TRY(ent_db_run(n->db, err, "INSERT OR IGNORE INTO used(grant_at, run_at) VALUES(?, ?)", "ii", (int64_t)grant, (int64_t)at));
+		n->uses_counter++;
+	}
 	return name ? ent_db_run(n->db, err, "INSERT OR REPLACE INTO meta(key, value) VALUES('decision/' || ?, 1)", "s", name) : 0;
 }
 
@@ -539,7 +610,7 @@ static json_t *decisions(struct ent_node *n)
 static bool settle_one(struct ent_node *n, const char *doubt, const char *ends)
 {
 	struct ent_err err = ENT_ERR_INIT;
-	struct ent_moving *m = moving_new(n, "settle");
+	struct ent_moving *m = ent_moving_new(n, "settle");
 	if (!m)
 		return false;
 	json_decref(m->ends);
@@ -547,13 +618,12 @@ static bool settle_one(struct ent_node *n, const char *doubt, const char *ends)
 	json_object_set_new(m->args, "doubt", json_string(doubt));
 	json_object_set_new(m->args, "committed", decisions(n));
 	json_object_set_new(m->args, "owner", json_sprintf("entente-%s-", n->card.org));
-	if (ent_json_parse(ent_bytes_str(ends), 1 << 20, &m->ends, &err) || hand_over(n, m, &err)) {
+	if (ent_json_parse(ent_bytes_str(ends), 1 << 20, &m->ends, &err) || ent_moving_hand_over(n, m, &err)) {
 		ent_log(n->env.log, ENT_LOG_WARN, "move", "doubt=%s what=\"%s\"", doubt, err.what);
-		moving_free(m);
+		ent_moving_free(m);
 		return false;
 	}
-	m->next = n->moves;
-	n->moves = m;
+	ent_moving_add(n, m);
 	return true;
 }
 

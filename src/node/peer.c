@@ -1,6 +1,7 @@
 /* Messages between members: JSON objects with a "type". What must hold later is signed inside; the link itself proves who speaks. */
 #include "node/core.h"
 #include "node/jobs.h"
+#include "node/moves.h"
 
 void ent_peer_send(struct ent_node *n, const char *org, json_t *msg)
 {
@@ -75,6 +76,9 @@ static const struct peer_route {
 	       { "want", on_want },
 	       { "facts", ent_facts_receive },
 	       { "checkpoint", ent_duty_checkpoint },
+	       { "copy?", ent_move_asked },
+	       { "copy!", ent_move_granted },
+	       { "copy-", ent_move_refused },
 	       { "witnessed?", ent_restored_asked },
 	       { "witnessed", ent_restored_answer } };
 

@@ -100,6 +100,8 @@ struct ent_move_spec {                      /* moving tables: copy, compare, ...
 	const struct ent_source_spec *ends; /* source, targets; compare: a, b */
 	const char *const *names;           /* of the ends, as people see them */
 	size_t n_ends;
+	const char *peer, *link; /* "" or the member that is the source (kind copy) or the target (kind serve), and the job link's name */
+	struct ent_bytes rows;   /* not empty: frames of a joint job's result are the source */
 };
 
 struct ent_move_note { /* how far it is */
