@@ -8,7 +8,7 @@ packages=(gcc libc6-dev pkg-config meson ninja-build python3 ca-certificates ope
 	libmicrohttpd-dev libcurl4-openssl-dev libpq-dev libmariadb-dev libmongoc-dev)
 npm_packages=(npm)
 check_packages=(clang clang-format clang-tidy libclang-rt-14-dev valgrind shellcheck)
-test_packages=(postgresql-15 mariadb-server-core mariadb-client-core)
+test_packages=(postgresql-15 mariadb-server-core mariadb-client-core maven openjdk-17-jdk-headless)
 
 duckdb_version=1.4.4
 duckdb_lib=@duckdb/node-bindings-linux-x64@1.4.4-r.4
