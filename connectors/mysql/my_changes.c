@@ -47,26 +47,6 @@ static int table_follow(struct ent_changes *c, const char *object, struct ent_er
 	return ent_why(err, "it has no primary key and no unique key without NULL: its changes name no row"), ENT_EUNSUPPORTED;
 }
 
-int ent_my_changes_open(struct ent_source *s, const struct ent_changes_spec *spec, struct ent_changes **ret, struct ent_err *err)
-{
-	ENT_TRY(ent_my_ready(s, err));
-	ENT_CLEANUP(changes_closep) struct ent_changes *c = (struct ent_changes *)calloc(1, sizeof *c);
-	if (!c)
-		return ent_nomem(err);
-	c->source = s;
-	ent_buf_init(&c->scratch, ENT_BATCH_BYTES_HARD);
-	snprintf(c->job, sizeof c->job, "%s", spec->job);
-	c->tables = (struct ent_my_followed *)calloc(spec->n_objects + 1, sizeof *c->tables);
-	if (!c->tables)
-		return ent_nomem(err);
-	for (size_t i = 0; i < spec->n_objects; i++)
-		ENT_TRY(table_follow(c, spec->objects[i], err));
-	ENT_TRY(ent_my_log_begin(c, spec->cursor, err));
-	*ret = c;
-	c = NULL;
-	return 0;
-}
-
 /* Bytes of log behind the cursor, asked for now and then. */
 static void retained_ask(struct ent_changes *c)
 {
@@ -109,6 +89,39 @@ static int packet_read(struct ent_changes *c, struct ent_bytes *ret, struct ent_
 		return ent_fail(err, ENT_EIO, "the server ended the binary log");
 	*ret = ent_bytes(p + 1, n - 1);
 	return p[0] == 0 ? 0 : ent_fail(err, ENT_EIO, "the server sent something else than its binary log");
+}
+
+/* Up to the head of the file: a log that is gone, or begun anew, is told when the stream opens. */
+static int head_read(struct ent_changes *c, struct ent_err *err)
+{
+	struct ent_bytes packet;
+	for (int i = 0; i < 10 && !c->headed; i++) {
+		ENT_TRY(ent_my_cancelled(c->source, err));
+		ENT_TRY(packet_read(c, &packet, err));
+		ENT_TRY(ent_my_follow(c, packet, err));
+	}
+	return 0;
+}
+
+int ent_my_changes_open(struct ent_source *s, const struct ent_changes_spec *spec, struct ent_changes **ret, struct ent_err *err)
+{
+	ENT_TRY(ent_my_ready(s, err));
+	ENT_CLEANUP(changes_closep) struct ent_changes *c = (struct ent_changes *)calloc(1, sizeof *c);
+	if (!c)
+		return ent_nomem(err);
+	c->source = s;
+	ent_buf_init(&c->scratch, ENT_BATCH_BYTES_HARD);
+	snprintf(c->job, sizeof c->job, "%s", spec->job);
+	c->tables = (struct ent_my_followed *)calloc(spec->n_objects + 1, sizeof *c->tables);
+	if (!c->tables)
+		return ent_nomem(err);
+	for (size_t i = 0; i < spec->n_objects; i++)
+		ENT_TRY(table_follow(c, spec->objects[i], err));
+	ENT_TRY(ent_my_log_begin(c, spec->cursor, err));
+	ENT_TRY(head_read(c, err));
+	*ret = c;
+	c = NULL;
+	return 0;
 }
 
 static bool waiting_take(struct ent_changes *c, struct ent_event *ret)

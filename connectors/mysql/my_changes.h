@@ -26,6 +26,7 @@ struct ent_changes {
 	struct ent_my_followed *tables;
 	size_t n_tables;
 	bool checksum, in_transaction;
+	bool headed;   /* the head of a file was read */
 	bool in_group; /* behind a GTID, before what it names */
 	char file[256], gtid[80];
 	uint64_t position; /* behind the last event */

@@ -336,6 +336,8 @@ static int on_query(struct ent_changes *c, const struct ent_my_event *e, struct 
 	struct ent_bytes sql;
 	ENT_TRY(ent_my_query_read(e, database, &sql, err));
 	enum ent_my_statement kind = ent_my_statement_kind(sql);
+	if (kind == ENT_MY_ST_ALTER && c->rows && !c->in_transaction) /* the target may alter between two transactions only */
+		ENT_TRY(ent_my_flush(c, err));
 	switch (kind) {
 	case ENT_MY_ST_BEGIN:
 		c->in_transaction = true;
@@ -399,6 +401,7 @@ static int on_format(struct ent_changes *c, const struct ent_my_event *e, struct
 	if (c->created && c->created != e->time)
 		return stopped(c, "the log was begun anew under the same name", err);
 	c->created = e->time;
+	c->headed = true;
 	for (size_t i = 0; i < c->n_tables; i++)
 		c->tables[i].map.id = 0; /* a server that started again counts tables anew */
 	return 0;

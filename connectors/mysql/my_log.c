@@ -267,6 +267,8 @@ static void names_read(struct ent_my_map *m, struct ent_reader *r)
 /* What binlog_row_metadata = FULL adds: kind, length, bytes. Kept by the map, because the event goes away. */
 static int extras_read(struct ent_my_map *m, struct ent_bytes all, struct ent_err *err)
 {
+	if (!all.len)
+		return 0;
 	ent_buf_init(&m->kept, (size_t)16 << 20);
 	ent_buf_put(&m->kept, all.data, all.len);
 	ENT_TRY(ent_buf_check(&m->kept, err));
@@ -274,9 +276,9 @@ static int extras_read(struct ent_my_map *m, struct ent_bytes all, struct ent_er
 	while (ent_reader_left(&r)) {
 		uint8_t kind = ent_read_u8(&r);
 		struct ent_bytes value = take(&r, ent_my_lenenc(&r));
-		struct ent_reader v = ent_reader(value);
 		if (!r.ok)
 			return cut("the description of a table is cut", err);
+		struct ent_reader v = ent_reader(value);
 		if (kind == 4)
 			names_read(m, &v);
 		else if (kind == 5)

@@ -310,14 +310,16 @@ static void text_add(struct ent_bytes b, enum ent_my_charset charset, struct ent
 
 static bool word_get(const struct ent_my_log_column *c, uint64_t at, struct ent_bytes *ret)
 {
+	if (at >= c->n_words)
+		return false;
 	struct ent_reader r = ent_reader(c->words);
-	for (uint64_t i = 0; i <= at && at < c->n_words; i++) {
+	for (uint64_t i = 0; i <= at; i++) {
 		uint64_t len = ent_my_lenenc(&r);
 		if (!r.ok || len > ent_reader_left(&r))
 			return false;
 		*ret = ent_read(&r, (size_t)len);
 	}
-	return at < c->n_words;
+	return true;
 }
 
 static int words_put(const struct ent_my_log_column *c, struct ent_bytes b, enum ent_my_charset charset, struct ent_buf *scratch, struct ent_err *err)

@@ -96,6 +96,19 @@ static int give(const struct giving *g, const char *low, const char *high, int64
 	return code ? ent_fail(err, code, "the splits of the table were not taken") : 0;
 }
 
+/* The server's estimate; where it is small, a count up to four splits, because the estimate of a young table may be nothing. */
+static int rows_guess(MYSQL *m, const struct ent_my_table *t, uint64_t per_split, uint64_t *ret, struct ent_err *err)
+{
+	char sql[500], text[40];
+	*ret = t->rows > 0 ? (uint64_t)t->rows : 0;
+	if (*ret > per_split * 2)
+		return 0;
+	snprintf(sql, sizeof sql, "SELECT COUNT(*) FROM (SELECT 1 FROM %s LIMIT %llu) x", t->relation, (unsigned long long)per_split * 4);
+	ENT_TRY(ent_my_value(m, sql, text, sizeof text, "the table cannot be split", err));
+	*ret = strtoull(text, NULL, 10);
+	return 0;
+}
+
 static int number_ranges(MYSQL *m, const struct ent_my_table *t, const struct giving *g, uint64_t per_split, struct ent_err *err)
 {
 	ENT_CLEANUP(ent_my_result_freep) MYSQL_RES *r = NULL;
@@ -112,13 +125,15 @@ static int number_ranges(MYSQL *m, const struct ent_my_table *t, const struct gi
 	if (!row || !row[0] || !row[1] || !ent_decimal_parse(ent_bytes_str(row[0]), 38, 0, &low) ||
 	    !ent_decimal_parse(ent_bytes_str(row[1]), 38, 0, &high))
 		return give(g, "", "", 0, err);
-	uint64_t n = t->rows > 0 ? ((uint64_t)t->rows + per_split - 1) / per_split : 1;
+	uint64_t rows;
+	ENT_TRY(rows_guess(m, t, per_split, &rows, err));
+	uint64_t n = (rows + per_split - 1) / per_split;
 	n = n > SPLITS_MAX ? SPLITS_MAX : n ? n : 1;
 	ent_i128 width = (high - low) / (ent_i128)n + 1;
 	for (ent_i128 at = low; at <= high; at += width) {
 		bool last = at + width > high;
 		ent_decimal_text(at + width - 1, 0, to);
-		ENT_TRY(give(g, from, last ? "" : to, t->rows / (int64_t)n, err));
+		ENT_TRY(give(g, from, last ? "" : to, (int64_t)(rows / n), err));
 		memcpy(from, to, sizeof from);
 	}
 	return 0;

@@ -18,6 +18,8 @@ int ent_my_sink_begin(struct ent_sink *k, struct ent_err *err)
 	snprintf(sql, sizeof sql, "XA START '%s'", k->xid);
 	ENT_TRY(ent_my_exec(k->con, sql, "a transaction cannot begin", err));
 	k->begun = true;
+	for (size_t i = 0; i < k->n_tables; i++)
+		k->tables[i].dirty = false;
 	return 0;
 }
 
@@ -172,6 +174,7 @@ int ent_my_sink_rows(struct ent_sink *k, size_t index, const struct ArrowArray *
 	if (!b.rows)
 		return 0;
 	ENT_TRY(ent_my_sink_begin(k, err));
+	t->dirty = true;
 	if (t->mode == ENT_WRITE_UPSERT || !k->infile)
 		return insert(k, t, b.columns, 0, b.rows, t->mode == ENT_WRITE_UPSERT, err);
 	return load(k, t, &b, err);
@@ -333,6 +336,7 @@ int ent_my_sink_changes(struct ent_sink *k, size_t index, const struct ArrowSche
 	ENT_TRY(ent_batch_open_copy(schema, rows, &b, err));
 	ENT_TRY(columns_match(t, schema, &b, views, err));
 	ENT_TRY(ent_my_sink_begin(k, err));
+	t->dirty = true;
 	return changes_apply(k, t, &b, views, err);
 }
 
@@ -340,6 +344,7 @@ int ent_my_sink_truncate(struct ent_sink *k, size_t index, struct ent_err *err)
 {
 	ENT_CLEANUP(ent_buf_deinit) struct ent_buf sql = ENT_BUF(600);
 	ENT_TRY(ent_my_sink_begin(k, err));
+	k->tables[index].dirty = true;
 	ent_buf_printf(&sql, "DELETE FROM %s", k->tables[index].real); /* TRUNCATE would commit */
 	return ent_my_run(k->con, ent_buf_bytes(&sql), NULL, "the table cannot be emptied", err);
 }

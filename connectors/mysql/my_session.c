@@ -203,6 +203,9 @@ static int session_settle(const struct ent_source *s, MYSQL *m, enum ent_my_role
 			    what, err));
 	snprintf(sql, sizeof sql, "SET SESSION lock_wait_timeout = %u, innodb_lock_wait_timeout = %u, wait_timeout = 28800", seconds, seconds);
 	ENT_TRY(ent_my_exec(m, sql, what, err));
+	bool mariadb = strstr(mysql_get_server_info(m), "MariaDB") != NULL;
+	if (!mariadb && mysql_get_server_version(m) >= 80000) /* else the sizes of tables may be a day old */
+		ENT_TRY(ent_my_exec(m, "SET SESSION information_schema_stats_expiry = 0", what, err));
 	if (role == ENT_MY_WRITE)
 		return ent_my_exec(m, "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED", what, err);
 	ENT_TRY(ent_my_exec(m, "SET SESSION TRANSACTION READ ONLY", what, err));

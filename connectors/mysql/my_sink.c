@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/random.h>
+#include <time.h>
 
 #include "my_sink.h"
 
@@ -388,9 +389,25 @@ static int xid_of(struct ent_source *s, const char *name, char xid[200], struct 
 	return code == ENT_ENOTFOUND ? 0 : code;
 }
 
+/* A session that prepared and went away a moment ago may still hold the transaction for a while: then it is listed, but not known here. */
+static int settle_one(struct ent_source *s, int commit, const char *xid, struct ent_err *err)
+{
+	char sql[200];
+	uint64_t give_up = ent_my_now_ms() + 5000;
+	snprintf(sql, sizeof sql, "XA %s '%.100s'", commit ? "COMMIT" : "ROLLBACK", xid);
+	for (;;) {
+		int code = ent_my_exec(s->con, sql, "the prepared transaction cannot be settled", err);
+		unsigned number = mysql_errno(s->con);
+		if (!code || (number != 1397 && number != 1399) || ent_my_now_ms() > give_up)
+			return code;
+		ENT_TRY(ent_my_cancelled(s, err));
+		nanosleep(&(struct timespec){ .tv_nsec = 20000000 }, NULL);
+	}
+}
+
 int ent_my_settle(struct ent_source *s, const char *name, int commit, struct ent_err *err)
 {
-	char xid[200], sql[300];
+	char xid[200];
 	SQL_AUTO forget = ENT_BUF(4000);
 	if (!s->writes)
 		return ent_fail(err, ENT_EINTERNAL, "the MySQL session was opened for reading only");
@@ -401,8 +418,7 @@ int ent_my_settle(struct ent_source *s, const char *name, int commit, struct ent
 		ENT_TRY(prepared_each(s->con, same_xid, &sought, err));
 	if (!sought.found)
 		return commit ? ent_fail(err, ENT_ENOTFOUND, "there is no prepared transaction %.100s", name) : 0;
-	snprintf(sql, sizeof sql, "XA %s '%.100s'", commit ? "COMMIT" : "ROLLBACK", xid);
-	ENT_TRY(ent_my_exec(s->con, sql, "the prepared transaction cannot be settled", err));
+	ENT_TRY(settle_one(s, commit, xid, err));
 	ent_buf_str(&forget, "DELETE FROM " POINTS " WHERE job = 'entente.prepared' AND part = ");
 	ent_my_text_literal(&forget, ent_bytes_str(name));
 	ENT_TRY(ent_buf_check(&forget, err));
@@ -448,16 +464,44 @@ static int column_alter(struct ent_sink *k, struct ent_my_into *t, const struct 
 	return ent_my_run(k->side, ent_buf_bytes(&sql), NULL, "the table cannot be altered", err);
 }
 
+static void fields_freep(struct ent_field **f) { free(*f); }
+static void infos_freep(struct ent_field_info **f) { free(*f); }
+
+/* The table's columns of a schema of changes (whose first two say what happened). */
+static int table_schema(const struct ArrowSchema *changes, struct ArrowSchema *ret, struct ent_err *err)
+{
+	size_t n = (size_t)changes->n_children, first = n > 1 && !strcmp(changes->children[0]->name, "entente.op") ? 2 : 0;
+	char keys[8000] = "", store[40] = "";
+	ENT_SCHEMA_AUTO schema = { 0 };
+	ENT_CLEANUP(fields_freep) struct ent_field *fields = (struct ent_field *)calloc(n + 1, sizeof *fields);
+	ENT_CLEANUP(infos_freep) struct ent_field_info *infos = (struct ent_field_info *)calloc(n + 1, sizeof *infos);
+	if (!fields || !infos)
+		return ent_nomem(err);
+	for (size_t i = first; i < n; i++) {
+		ent_schema_field(changes, i, &infos[i]);
+		fields[i - first] =
+			(struct ent_field){ .name = infos[i].name, .type = infos[i].type, .nullable = infos[i].nullable, .native = infos[i].native };
+	}
+	(void)ent_metadata_get(changes->metadata, ENT_META_KEYS, keys, sizeof keys);
+	ENT_TRY(ent_schema_new(fields, n - first, keys, &schema, err));
+	if (ent_metadata_get(changes->metadata, ENT_META_STORE, store, sizeof store))
+		ENT_TRY(ent_schema_meta_add(&schema, ENT_META_STORE, store, err));
+	*ret = ent_schema_take(&schema);
+	return 0;
+}
+
 int ent_my_sink_alter(struct ent_sink *k, size_t index, const struct ArrowSchema *new_schema, struct ent_err *err)
 {
 	struct ent_my_into *t = &k->tables[index], fresh = { 0 };
-	if (k->begun)
-		return ent_fail(err, ENT_EAGAIN, "a table changes its columns between two transactions only: commit first");
+	ENT_SCHEMA_AUTO schema = { 0 };
+	if (k->begun && t->dirty) /* its lock would wait for our own rows */
+		return ent_fail(err, ENT_EAGAIN, "table %.200s changes its columns between two transactions only: commit first", t->object);
 	ENT_TRY(side_ready(k, err));
 	ENT_TRY(epoch_check(k, k->side, err));
-	for (int64_t i = 0; i < new_schema->n_children; i++) {
+	ENT_TRY(table_schema(new_schema, &schema, err));
+	for (size_t i = 0; i < (size_t)schema.n_children; i++) {
 		struct ent_field_info now, before;
-		ent_schema_field(new_schema, (size_t)i, &now);
+		ent_schema_field(&schema, i, &now);
 		int at = ent_schema_find(&t->schema, now.name);
 		if (at >= 0)
 			ent_schema_field(&t->schema, (size_t)at, &before);
@@ -467,7 +511,7 @@ int ent_my_sink_alter(struct ent_sink *k, size_t index, const struct ArrowSchema
 			return ent_fail(err, ENT_EUNSUPPORTED, "column %.200s of the key changed its type", now.name);
 		ENT_TRY(column_alter(k, t, &now, at >= 0, err));
 	}
-	struct ent_target target = { .size = sizeof target, .object = t->object, .schema = new_schema, .mode = t->mode, .resume = 1 };
+	struct ent_target target = { .size = sizeof target, .object = t->object, .schema = &schema, .mode = t->mode, .resume = 1 };
 	const char *keys[64];
 	for (size_t i = 0; i < t->n && target.n_keys < 64; i++)
 		if (t->puts[i].key)

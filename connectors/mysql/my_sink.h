@@ -25,6 +25,7 @@ struct ent_my_into { /* one table of a sink */
 	bool binary;          /* LOAD DATA takes raw bytes */
 	bool upserts;         /* its key may be used to upsert by */
 	bool gone;            /* replace: the side table has changed over already */
+	bool dirty;           /* rows in the open transaction */
 };
 
 struct ent_sink {

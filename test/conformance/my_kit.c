@@ -1,37 +1,38 @@
 #include "my_kit.h"
 
-const char *kit_port, *kit_password_file, *kit_ca;
-bool kit_mariadb;
+const char *mykit_port, *mykit_password_file, *mykit_ca;
+bool mykit_mariadb;
 static MYSQL *con;
 
-const char *kit_url(const char *rest)
+const char *mykit_url(const char *rest)
 {
 	static char all[8][400];
 	static size_t n;
 	char *out = all[n++ % 8];
-	snprintf(out, sizeof all[0], "mysql://test:test@127.0.0.1:%s/test%s", kit_port, rest);
+	snprintf(out, sizeof all[0], "mysql://test:test@127.0.0.1:%s/test%s", mykit_port, rest);
 	return out;
 }
 
-bool kit_open(int argc, char **argv)
+bool mykit_open(int argc, char **argv)
 {
 	if (argc < 6)
 		return false;
-	kit_port = argv[3];
-	kit_password_file = argv[4];
-	kit_ca = argv[5];
+	mykit_port = argv[3];
+	mykit_password_file = argv[4];
+	mykit_ca = argv[5];
 	con = mysql_init(NULL);
 	mysql_options(con, MYSQL_SET_CHARSET_NAME, "utf8mb4");
-	if (!OK(mysql_real_connect(con, "127.0.0.1", "test", "test", "test", (unsigned)strtoul(kit_port, NULL, 10), NULL, 0), "%s", mysql_error(con)))
+	if (!OK(mysql_real_connect(con, "127.0.0.1", "test", "test", "test", (unsigned)strtoul(mykit_port, NULL, 10), NULL, 0), "%s",
+		mysql_error(con)))
 		return false;
-	kit_mariadb = strstr(mysql_get_server_info(con), "MariaDB") != NULL;
+	mykit_mariadb = strstr(mysql_get_server_info(con), "MariaDB") != NULL;
 	printf("# %s\n", mysql_get_server_info(con));
-	return kit_run("SET SESSION time_zone = '+00:00'") == 0;
+	return mykit_run("SET SESSION time_zone = '+00:00'") == 0;
 }
 
-void kit_close(void) { mysql_close(con); }
+void mykit_close(void) { mysql_close(con); }
 
-int kit_run(const char *sql)
+int mykit_run(const char *sql)
 {
 	if (mysql_query(con, sql)) {
 		OK(0, "%.100s: %s", sql, mysql_error(con));
@@ -43,7 +44,7 @@ int kit_run(const char *sql)
 	return 0;
 }
 
-const char *kit_ask(const char *sql)
+const char *mykit_ask(const char *sql)
 {
 	static struct ent_buf out = ENT_BUF(1 << 20);
 	ent_buf_reset(&out);
@@ -62,11 +63,11 @@ const char *kit_ask(const char *sql)
 	return ent_buf_text(&out);
 }
 
-void kit_digits(void)
+void mykit_digits(void)
 {
-	kit_run("CREATE TABLE digits (n int NOT NULL PRIMARY KEY)");
-	kit_run("INSERT INTO digits VALUES (0),(1),(2),(3),(4),(5),(6),(7),(8),(9)");
-	kit_run("INSERT INTO digits SELECT a.n + 10 * b.n FROM digits a, digits b WHERE b.n > 0");
+	mykit_run("CREATE TABLE digits (n int NOT NULL PRIMARY KEY)");
+	mykit_run("INSERT INTO digits VALUES (0),(1),(2),(3),(4),(5),(6),(7),(8),(9)");
+	mykit_run("INSERT INTO digits SELECT a.n + 10 * b.n FROM digits a, digits b WHERE b.n > 0");
 }
 
 static void value_put(struct ent_buf *sql, size_t col, const char *value)
@@ -89,7 +90,7 @@ static void value_put(struct ent_buf *sql, size_t col, const char *value)
 	}
 }
 
-void kit_canonical(const char *table)
+void mykit_canonical(const char *table)
 {
 	ENT_CLEANUP(ent_buf_deinit) struct ent_buf sql = ENT_BUF(1 << 20);
 	ent_buf_printf(&sql, "INSERT INTO %s VALUES ", table);
@@ -100,22 +101,23 @@ void kit_canonical(const char *table)
 		}
 	}
 	ent_buf_str(&sql, ")");
-	kit_run(ent_buf_text(&sql));
+	mykit_run(ent_buf_text(&sql));
 }
 
-void kit_kill_others(void)
+void mykit_kill_others(void)
 {
 	char ids[2000], sql[80];
-	snprintf(ids, sizeof ids, "%s",
-		 kit_ask("SELECT GROUP_CONCAT(id SEPARATOR ' ') FROM information_schema.processlist WHERE user = 'test' AND id <> CONNECTION_ID()"));
+	snprintf(
+		ids, sizeof ids, "%s",
+		mykit_ask("SELECT GROUP_CONCAT(id SEPARATOR ' ') FROM information_schema.processlist WHERE user = 'test' AND id <> CONNECTION_ID()"));
 	char *rest = ids;
 	for (unsigned long id = strtoul(rest, &rest, 10); id; id = strtoul(rest, &rest, 10)) {
 		snprintf(sql, sizeof sql, "KILL %lu", id);
-		(void)kit_ask(sql);
+		(void)mykit_ask(sql);
 	}
 }
 
-int kit_count(struct ArrowArrayStream *stream, size_t *ret_rows, struct ent_err *e)
+int mykit_count(struct ArrowArrayStream *stream, size_t *ret_rows, struct ent_err *e)
 {
 	ENT_SCHEMA_AUTO schema = { 0 };
 	*ret_rows = 0;
@@ -131,7 +133,7 @@ int kit_count(struct ArrowArrayStream *stream, size_t *ret_rows, struct ent_err 
 	}
 }
 
-void kit_rows_put(const struct ent_batch *b, struct ent_buf *out)
+void mykit_rows_put(const struct ent_batch *b, struct ent_buf *out)
 {
 	for (size_t r = 0; r < b->rows; r++) {
 		for (size_t i = 0; i < b->n_columns; i++) {
@@ -145,13 +147,13 @@ void kit_rows_put(const struct ent_batch *b, struct ent_buf *out)
 	}
 }
 
-int kit_read(const struct ent_connector *c, const struct ent_read *what, struct ent_buf *out, struct ent_err *e)
+int mykit_read(const struct ent_connector *c, const struct ent_read *what, struct ent_buf *out, struct ent_err *e)
 {
 	struct ent_host host = suite_host();
 	struct ent_source *src = NULL;
 	struct ArrowArrayStream stream = { 0 };
 	ENT_SCHEMA_AUTO schema = { 0 };
-	int code = c->open(&host, kit_url(""), NULL, 0, &src, e);
+	int code = c->open(&host, mykit_url(""), NULL, 0, &src, e);
 	if (!code)
 		code = c->read(src, what, &stream, e);
 	if (!code)
@@ -164,21 +166,39 @@ int kit_read(const struct ent_connector *c, const struct ent_read *what, struct 
 			break;
 		code = ent_batch_open_copy(&schema, &a, &b, e);
 		if (!code)
-			kit_rows_put(&b, out);
+			mykit_rows_put(&b, out);
 	}
 	ent_stream_release(&stream);
 	c->close(src);
 	return code;
 }
 
-int kit_describe(const struct ent_connector *c, const char *object, struct ArrowSchema *ret, struct ent_err *e)
+int mykit_describe(const struct ent_connector *c, const char *object, struct ArrowSchema *ret, struct ent_err *e)
 {
 	struct ent_host host = suite_host();
 	struct ent_source *src = NULL;
 	struct ent_object o = { .size = sizeof o };
-	int code = c->open(&host, kit_url(""), NULL, 0, &src, e);
+	int code = c->open(&host, mykit_url(""), NULL, 0, &src, e);
 	if (!code)
 		code = c->describe(src, object, ret, &o, e);
 	c->close(src);
 	return code;
+}
+
+bool mykit_purge(void)
+{
+	char last[200], sql[300];
+	mykit_kill_others(); /* a file that is being read stays */
+	mykit_run("FLUSH BINARY LOGS");
+	for (int i = 0; i < 50; i++) { /* MariaDB keeps a file until its engine is done with it */
+		const char *all = mykit_ask("SHOW BINARY LOGS"), *at = strrchr(all, ';');
+		if (!at)
+			return true;
+		snprintf(last, sizeof last, "%s", at + 1);
+		last[strcspn(last, ",")] = 0;
+		snprintf(sql, sizeof sql, "PURGE BINARY LOGS TO '%s'", last);
+		mykit_run(sql);
+		mykit_run("DO SLEEP(0.1)");
+	}
+	return OK(0, "the log's files do not go away");
 }

@@ -10,7 +10,7 @@ static struct ent_source *opened(void)
 {
 	struct ent_host host = suite_host();
 	struct ent_source *s = NULL;
-	OK(!c->open(&host, kit_url(""), NULL, 0, &s, &err), "open: %s %s", err.what, err.why);
+	OK(!c->open(&host, mykit_url(""), NULL, 0, &s, &err), "open: %s %s", err.what, err.why);
 	return s;
 }
 
@@ -50,7 +50,7 @@ static void rows_put(struct following *f, const struct ent_event *e)
 		return;
 	f->rows += b.rows;
 	if (b.rows < 100)
-		kit_rows_put(&b, &f->text);
+		mykit_rows_put(&b, &f->text);
 	else
 		ent_buf_printf(&f->text, "%zu rows\n", b.rows);
 }
@@ -113,30 +113,30 @@ static const char *const simple = "changed";
 
 static void test_simple(void)
 {
-	kit_run("CREATE TABLE changed (id bigint NOT NULL PRIMARY KEY, v varchar(100), n int)");
-	kit_run("CREATE TABLE other (id bigint NOT NULL PRIMARY KEY)");
+	mykit_run("CREATE TABLE changed (id bigint NOT NULL PRIMARY KEY, v varchar(100), n int)");
+	mykit_run("CREATE TABLE other (id bigint NOT NULL PRIMARY KEY)");
 	struct following *f = begun(&simple, 1, NULL);
 	OK(!f->code, "%s %s", err.what, err.why);
-	kit_run("INSERT INTO other VALUES (1)");
-	kit_run("INSERT INTO changed VALUES (1, 'one', 10), (2, 'two', 20), (3, NULL, 30)");
-	kit_run("UPDATE changed SET v = 'zwei' WHERE id = 2");
-	kit_run("DELETE FROM changed WHERE id = 1");
-	kit_run("UPDATE changed SET id = 30 WHERE id = 3");
+	mykit_run("INSERT INTO other VALUES (1)");
+	mykit_run("INSERT INTO changed VALUES (1, 'one', 10), (2, 'two', 20), (3, NULL, 30)");
+	mykit_run("UPDATE changed SET v = 'zwei' WHERE id = 2");
+	mykit_run("DELETE FROM changed WHERE id = 1");
+	mykit_run("UPDATE changed SET id = 30 WHERE id = 3");
 	OK_STR(caught_up(f), "schema 0 id v n\nI,~,1,one,10\nI,~,2,two,20\nI,~,3,~,30\nU,~,2,zwei,20\nD,~,1,~,~\nD,~,3,~,~\nI,~,30,~,30\n",
 	       "changes in order %s", err.what);
 	OK(f->commits >= 1, "%zu commits", f->commits);
-	kit_run("START TRANSACTION");
-	kit_run("INSERT INTO changed SELECT 1000 + a.n + 100 * b.n, 'many', a.n FROM digits a, digits b WHERE b.n < 10");
-	kit_run("ROLLBACK");
+	mykit_run("START TRANSACTION");
+	mykit_run("INSERT INTO changed SELECT 1000 + a.n + 100 * b.n, 'many', a.n FROM digits a, digits b WHERE b.n < 10");
+	mykit_run("ROLLBACK");
 	OK_STR(caught_up(f), "", "what is rolled back never comes");
-	kit_run("START TRANSACTION");
-	kit_run("INSERT INTO changed SELECT 1000 + a.n + 100 * b.n, 'many', a.n FROM digits a, digits b");
-	kit_run("DELETE FROM changed WHERE id >= 1100");
-	kit_run("COMMIT");
+	mykit_run("START TRANSACTION");
+	mykit_run("INSERT INTO changed SELECT 1000 + a.n + 100 * b.n, 'many', a.n FROM digits a, digits b");
+	mykit_run("DELETE FROM changed WHERE id >= 1100");
+	mykit_run("COMMIT");
 	caught_up(f);
 	OK(f->rows == 19900 && f->commits == 1, "one transaction: %zu rows, %zu commits", f->rows, f->commits);
-	kit_run("TRUNCATE TABLE changed");
-	kit_run("INSERT INTO test.changed VALUES (5, '', NULL)");
+	mykit_run("TRUNCATE TABLE changed");
+	mykit_run("INSERT INTO test.changed VALUES (5, '', NULL)");
 	OK_STR(caught_up(f), "truncate 0\nI,~,5,,~\n", "emptied");
 	ended(f);
 }
@@ -145,9 +145,9 @@ static void test_resume(void)
 {
 	char from[400];
 	snprintf(from, sizeof from, "%s", cursor);
-	kit_run("INSERT INTO changed VALUES (6, 'a', 1)");
-	kit_run("FLUSH BINARY LOGS");
-	kit_run("INSERT INTO changed VALUES (7, 'b', 1)");
+	mykit_run("INSERT INTO changed VALUES (6, 'a', 1)");
+	mykit_run("FLUSH BINARY LOGS");
+	mykit_run("INSERT INTO changed VALUES (7, 'b', 1)");
 	for (int i = 0; i < 2; i++) {
 		struct following *f = begun(&simple, 1, from);
 		OK(!f->code, "%s %s", err.what, err.why);
@@ -158,9 +158,9 @@ static void test_resume(void)
 	}
 	OK(c->position_reached(from, cursor) && !c->position_reached(cursor, from) && c->position_reached(from, from), "cursors have an order");
 	struct following *f = begun(&simple, 1, cursor);
-	kit_run("INSERT INTO changed VALUES (8, 'c', 1)");
+	mykit_run("INSERT INTO changed VALUES (8, 'c', 1)");
 	OK_STR(caught_up(f), "schema 0 id v n\nI,~,8,c,1\n");
-	kit_kill_others();
+	mykit_kill_others();
 	for (int i = 0; i < 20 && !f->code; i++) {
 		struct ent_event e = { .size = sizeof e };
 		f->code = c->changes_next(f->changes, 300, &e, &err);
@@ -172,30 +172,30 @@ static void test_resume(void)
 static void test_definitions(void)
 {
 	struct following *f = begun(&simple, 1, cursor);
-	kit_run("ALTER TABLE changed ADD COLUMN extra text");
-	kit_run("INSERT INTO changed VALUES (40, 'forty', 40, 'more')");
+	mykit_run("ALTER TABLE changed ADD COLUMN extra text");
+	mykit_run("INSERT INTO changed VALUES (40, 'forty', 40, 'more')");
 	OK_STR(caught_up(f), "schema 0 id v n extra\nI,~,40,forty,40,more\n", "a new column");
 	char before[400];
 	snprintf(before, sizeof before, "%s", cursor);
-	kit_run("ALTER TABLE changed MODIFY n bigint, ADD KEY (n)");
-	kit_run("UPDATE changed SET n = 5000000000 WHERE id = 40");
+	mykit_run("ALTER TABLE changed MODIFY n bigint, ADD KEY (n)");
+	mykit_run("UPDATE changed SET n = 5000000000 WHERE id = 40");
 	OK_STR(caught_up(f), "schema 0 id v n extra\nU,~,40,forty,5000000000,more\n", "a wider type");
-	kit_run("INSERT INTO changed VALUES (41, 'x', 1, NULL)");
-	kit_run("ALTER TABLE changed ADD COLUMN filled int NOT NULL DEFAULT 7");
-	kit_run("INSERT INTO changed VALUES (42, 'x', 1, NULL, 8)");
+	mykit_run("INSERT INTO changed VALUES (41, 'x', 1, NULL)");
+	mykit_run("ALTER TABLE changed ADD COLUMN filled int NOT NULL DEFAULT 7");
+	mykit_run("INSERT INTO changed VALUES (42, 'x', 1, NULL, 8)");
 	OK(strstr(caught_up(f), "I,~,41,x,1,~\n"), "what came before is handed over");
 	OK(!f->code, "a column with values for older rows is no gap while the log names it %s", err.what);
 	ended(f);
-	kit_run("CREATE TABLE gone (id int NOT NULL PRIMARY KEY)");
+	mykit_run("CREATE TABLE gone (id int NOT NULL PRIMARY KEY)");
 	static const char *const gone = "gone";
 	f = begun(&gone, 1, NULL);
-	kit_run("INSERT INTO gone VALUES (1)");
-	kit_run("DROP TABLE gone");
+	mykit_run("INSERT INTO gone VALUES (1)");
+	mykit_run("DROP TABLE gone");
 	OK_STR(caught_up(f), "", "the table is not there any more to say its columns");
 	OK_INT(f->code, ENT_ENOTFOUND, "%s", err.what);
 	ended(f);
 	static const char *const keyless = "no_key";
-	kit_run("CREATE TABLE no_key (id int)");
+	mykit_run("CREATE TABLE no_key (id int)");
 	f = begun(&keyless, 1, NULL);
 	OK_INT(f->code, ENT_EUNSUPPORTED, "%s (%s)", err.what, err.why);
 	ended(f);
@@ -204,42 +204,42 @@ static void test_definitions(void)
 static void test_stops(void)
 {
 	struct following *f = begun(&simple, 1, NULL);
-	kit_run("INSERT INTO changed VALUES (50, 'x', 1, NULL, 8)");
-	kit_run("RENAME TABLE changed TO changed_2");
-	kit_run("RENAME TABLE changed_2 TO changed");
+	mykit_run("INSERT INTO changed VALUES (50, 'x', 1, NULL, 8)");
+	mykit_run("RENAME TABLE changed TO changed_2");
+	mykit_run("RENAME TABLE changed_2 TO changed");
 	OK(strstr(caught_up(f), "I,~,50,x"), "rows before the end are handed over");
 	OK_INT(f->code, ENT_EDATA, "%s: %s", err.what, err.why);
 	ended(f);
 	f = begun(&simple, 1, NULL);
-	kit_run("SET SESSION binlog_format = STATEMENT");
-	kit_run("UPDATE changed SET n = 2 WHERE id = 50");
-	kit_run("SET SESSION binlog_format = ROW");
+	mykit_run("SET SESSION binlog_format = STATEMENT");
+	mykit_run("UPDATE changed SET n = 2 WHERE id = 50");
+	mykit_run("SET SESSION binlog_format = ROW");
 	caught_up(f);
 	OK_INT(f->code, ENT_EDATA, "statements in the log: %s", err.why);
 	ended(f);
 	f = begun(&simple, 1, NULL);
-	kit_run("XA START 'two'");
-	kit_run("UPDATE changed SET n = 3 WHERE id = 50");
-	kit_run("XA END 'two'");
-	kit_run("XA COMMIT 'two' ONE PHASE");
+	mykit_run("XA START 'two'");
+	mykit_run("UPDATE changed SET n = 3 WHERE id = 50");
+	mykit_run("XA END 'two'");
+	mykit_run("XA COMMIT 'two' ONE PHASE");
 	OK(strstr(caught_up(f), "U,~,50,x,3,~,8\n") && !f->code, "XA in one phase %s", err.what);
-	kit_run("XA START 'two'");
-	kit_run("UPDATE changed SET n = 4 WHERE id = 50");
-	kit_run("XA END 'two'");
-	kit_run("XA PREPARE 'two'");
-	kit_run("XA COMMIT 'two'");
+	mykit_run("XA START 'two'");
+	mykit_run("UPDATE changed SET n = 4 WHERE id = 50");
+	mykit_run("XA END 'two'");
+	mykit_run("XA PREPARE 'two'");
+	mykit_run("XA COMMIT 'two'");
 	caught_up(f);
 	OK_INT(f->code, ENT_EDATA, "XA in two phases: %s", err.why);
 	ended(f);
-	kit_run("SET GLOBAL binlog_row_image = MINIMAL");
+	mykit_run("SET GLOBAL binlog_row_image = MINIMAL");
 	f = begun(&simple, 1, NULL);
 	OK_INT(f->code, ENT_EUNSUPPORTED, "%s; %s", err.what, err.next);
 	ended(f);
-	kit_run("SET GLOBAL binlog_row_image = FULL");
+	mykit_run("SET GLOBAL binlog_row_image = FULL");
 	f = begun(&simple, 1, NULL);
-	kit_run("SET SESSION binlog_row_image = MINIMAL");
-	kit_run("UPDATE changed SET n = 5 WHERE id = 50");
-	kit_run("SET SESSION binlog_row_image = FULL");
+	mykit_run("SET SESSION binlog_row_image = MINIMAL");
+	mykit_run("UPDATE changed SET n = 5 WHERE id = 50");
+	mykit_run("SET SESSION binlog_row_image = FULL");
 	caught_up(f);
 	OK_INT(f->code, ENT_EDATA, "rows in part: %s", err.why);
 	ended(f);
@@ -253,7 +253,7 @@ static void test_lost(void)
 	OK(!c->position(s, from, &err), "%s", err.what);
 	c->close(s);
 	f = begun(&simple, 1, from);
-	kit_run("INSERT INTO changed VALUES (60, 'x', 1, NULL, 8)");
+	mykit_run("INSERT INTO changed VALUES (60, 'x', 1, NULL, 8)");
 	caught_up(f);
 	OK(!f->code, "%s", err.what);
 	ended(f); /* cursor now names when its file was begun */
@@ -262,28 +262,21 @@ static void test_lost(void)
 	OK_INT(f->code, ENT_EDATA, "another server: %s (%s)", err.what, err.why);
 	ended(f);
 	snprintf(from, sizeof from, "%s", cursor);
-	kit_run("FLUSH BINARY LOGS");
-	char purge[200], last[100];
-	snprintf(last, sizeof last, "%s", strrchr(kit_ask("SHOW BINARY LOGS"), ';') + 1);
-	last[strcspn(last, ",")] = 0;
-	snprintf(purge, sizeof purge, "PURGE BINARY LOGS TO '%s'", last);
-	kit_kill_others(); /* a file that is being read stays */
-	kit_run("DO SLEEP(0.5)");
-	kit_run(purge);
+	(void)mykit_purge();
 	f = begun(&simple, 1, from);
 	caught_up(f);
 	OK_INT(f->code, ENT_EDATA, "a purged log: %s (%s)", err.what, err.why);
 	ended(f);
-	kit_run("RESET MASTER");
-	kit_run("INSERT INTO changed VALUES (61, 'x', 1, NULL, 8)");
+	mykit_run("RESET MASTER");
+	mykit_run("INSERT INTO changed VALUES (61, 'x', 1, NULL, 8)");
 	f = begun(&simple, 1, NULL);
-	kit_run("INSERT INTO changed VALUES (62, 'x', 1, NULL, 8)");
+	mykit_run("INSERT INTO changed VALUES (62, 'x', 1, NULL, 8)");
 	caught_up(f);
 	ended(f);
 	snprintf(from, sizeof from, "%s", cursor);
-	kit_run("DO SLEEP(1.1)"); /* the time of a file counts seconds */
-	kit_run("RESET MASTER");
-	kit_run("INSERT INTO changed SELECT 100 + n, REPEAT('x', 90), 1, NULL, 8 FROM digits");
+	mykit_run("DO SLEEP(1.1)"); /* the time of a file counts seconds */
+	mykit_run("RESET MASTER");
+	mykit_run("INSERT INTO changed SELECT 100 + n, REPEAT('x', 90), 1, NULL, 8 FROM digits");
 	f = begun(&simple, 1, from);
 	caught_up(f);
 	OK_INT(f->code, ENT_EDATA, "a log begun anew under the same name: %s (%s)", err.what, err.why);
@@ -294,7 +287,8 @@ static void test_lost(void)
 static void test_types(void)
 {
 	static const char *const object = "kinds_changed";
-	kit_run("CREATE TABLE kinds_changed (id int NOT NULL PRIMARY KEY, t tinyint, tu tinyint unsigned, b tinyint(1), s smallint, su smallint "
+	mykit_run(
+		"CREATE TABLE kinds_changed (id int NOT NULL PRIMARY KEY, t tinyint, tu tinyint unsigned, b tinyint(1), s smallint, su smallint "
 		"unsigned, m "
 		"mediumint, mu mediumint unsigned, i int, iu int unsigned, l bigint, lu bigint unsigned, d1 decimal(1,0), d2 decimal(18,9), d3 "
 		"decimal(38,10), d4 decimal(65,30), d5 decimal(10,10), f float, g double, dt date, tm0 time, tm3 time(3), tm6 time(6), dt0 datetime, "
@@ -308,8 +302,9 @@ static void test_types(void)
 		"enum('\xc3\xa4','\xe2\x82\xac') CHARACTER SET latin1)");
 	struct following *f = begun(&object, 1, NULL);
 	OK(!f->code, "%s %s", err.what, err.why);
-	kit_run("INSERT INTO kinds_changed (id) VALUES (1)");
-	kit_run("INSERT INTO kinds_changed VALUES (2, -128, 255, 1, -32768, 65535, -8388608, 16777215, -2147483648, 4294967295, "
+	mykit_run("INSERT INTO kinds_changed (id) VALUES (1)");
+	mykit_run(
+		"INSERT INTO kinds_changed VALUES (2, -128, 255, 1, -32768, 65535, -8388608, 16777215, -2147483648, 4294967295, "
 		"-9223372036854775808, "
 		"18446744073709551615, -9, -123456789.987654321, 9999999999999999999999999999.9999999999, "
 		"-12345678901234567890123456789012345.123456789012345678901234567891, -0.9999999999, -1.5e-7, 1.7976931348623157e308, '0001-01-01', "
@@ -319,17 +314,17 @@ static void test_types(void)
 		"REPEAT(x'00', 70000), b'1', b'1000000000000000000000000000000000001', 0xffffffffffffffff, '\xc3\xa9', 'x,z', "
 		"'\xc3\xa4\xe2\x82\xac\xc3\xbf', "
 		"'\xe2\x82\xac')");
-	kit_run("INSERT INTO kinds_changed SELECT 3, 127, 0, 0, 32767, 0, 8388607, 0, 2147483647, 0, 9223372036854775807, 0, 9, 0.000000001, "
-		"-0.0000000001, 0.000000000000000000000000000001, 0, 3e38, -0.1, '9999-12-31', '01:02:03', '00:00:00.001', '23:59:59.999999', "
-		"'1000-01-01 "
-		"00:00:00', '0001-01-01 00:00:00.1', '1969-12-31 23:59:59.9999', '2024-02-29 00:00:00', '2000-01-01', '2000-01-01 00:00:00.01', "
-		"NULL, 1901, "
-		"'', '', '', '', '', '', '', '', x'ffffffffffff', x'', x'00', x'ff', b'0', 0, 1, 'a', '', '', '\xc3\xa4'");
+	mykit_run("INSERT INTO kinds_changed SELECT 3, 127, 0, 0, 32767, 0, 8388607, 0, 2147483647, 0, 9223372036854775807, 0, 9, 0.000000001, "
+		  "-0.0000000001, 0.000000000000000000000000000001, 0, 3e38, -0.1, '9999-12-31', '01:02:03', '00:00:00.001', '23:59:59.999999', "
+		  "'1000-01-01 "
+		  "00:00:00', '0001-01-01 00:00:00.1', '1969-12-31 23:59:59.9999', '2024-02-29 00:00:00', '2000-01-01', '2000-01-01 00:00:00.01', "
+		  "NULL, 1901, "
+		  "'', '', '', '', '', '', '', '', x'ffffffffffff', x'', x'00', x'ff', b'0', 0, 1, 'a', '', '', '\xc3\xa4'");
 	const char *got = caught_up(f);
 	OK(!f->code, "%s %s", err.what, err.why);
 	ENT_CLEANUP(ent_buf_deinit) struct ent_buf want = ENT_BUF(8 << 20), read = ENT_BUF(8 << 20);
 	struct ent_read what = { .size = sizeof what, .object = object };
-	OK(!kit_read(c, &what, &read, &err), "%s %s", err.what, err.why);
+	OK(!mykit_read(c, &what, &read, &err), "%s %s", err.what, err.why);
 	size_t at = strcspn(got, "\n") + 1;
 	for (const char *line = ent_buf_text(&read); *line;) {
 		size_t n = strcspn(line, "\n") + 1;
@@ -357,9 +352,9 @@ static void test_types(void)
 static void test_json(void)
 {
 	static const char *const object = "documents";
-	if (kit_mariadb)
+	if (mykit_mariadb)
 		return; /* its JSON is text */
-	kit_run("CREATE TABLE documents (id int NOT NULL PRIMARY KEY AUTO_INCREMENT, doc json)");
+	mykit_run("CREATE TABLE documents (id int NOT NULL PRIMARY KEY AUTO_INCREMENT, doc json)");
 	struct following *f = begun(&object, 1, NULL);
 	static const char *const all[] = {
 		"'{\"b\": 1, \"a\": [2.5, null, true, false, \"x\"], \"\": {}}'",
@@ -388,13 +383,13 @@ static void test_json(void)
 	for (size_t i = 0; i < ENT_COUNT(all); i++) {
 		ENT_CLEANUP(ent_buf_deinit) struct ent_buf sql = ENT_BUF(4000);
 		ent_buf_printf(&sql, "INSERT INTO documents (doc) VALUES (%s)", all[i]);
-		kit_run(ent_buf_text(&sql));
+		mykit_run(ent_buf_text(&sql));
 	}
 	const char *got = caught_up(f);
 	OK(!f->code, "%s %s", err.what, err.why);
 	ENT_CLEANUP(ent_buf_deinit) struct ent_buf read = ENT_BUF(8 << 20);
 	struct ent_read what = { .size = sizeof what, .object = object };
-	OK(!kit_read(c, &what, &read, &err), "%s %s", err.what, err.why);
+	OK(!mykit_read(c, &what, &read, &err), "%s %s", err.what, err.why);
 	got += strcspn(got, "\n") + 1;
 	const char *want = ent_buf_text(&read);
 	for (size_t i = 0; i < ENT_COUNT(all) && *got && *want; i++) {
@@ -409,12 +404,12 @@ static void test_json(void)
 
 int main(int argc, char **argv)
 {
-	if (!kit_open(argc, argv) || !(c = suite_module(argv[1])))
+	if (!mykit_open(argc, argv) || !(c = suite_module(argv[1])))
 		return 2;
-	kit_run("DROP DATABASE test");
-	kit_run("CREATE DATABASE test CHARACTER SET utf8mb4");
-	kit_run("USE test");
-	kit_digits();
+	mykit_run("DROP DATABASE test");
+	mykit_run("CREATE DATABASE test CHARACTER SET utf8mb4");
+	mykit_run("USE test");
+	mykit_digits();
 	test_simple();
 	test_resume();
 	test_types();
@@ -422,6 +417,6 @@ int main(int argc, char **argv)
 	test_definitions();
 	test_stops();
 	test_lost();
-	kit_close();
+	mykit_close();
 	return tap_done();
 }

@@ -13,7 +13,7 @@ static struct ent_source *opened(void)
 	static const struct ent_option access = { "access", "write" };
 	struct ent_host host = suite_host();
 	struct ent_source *s = NULL;
-	OK(!c->open(&host, kit_url(""), &access, 1, &s, &err), "open: %s %s", err.what, err.why);
+	OK(!c->open(&host, mykit_url(""), &access, 1, &s, &err), "open: %s %s", err.what, err.why);
 	return s;
 }
 
@@ -122,7 +122,7 @@ static const char *dump(const char *object)
 	struct ent_read what = { .size = sizeof what, .object = object };
 	ent_buf_reset(&out);
 	ent_buf_str(&out, "");
-	OK(!kit_read(c, &what, &out, &err), "%s: %s %s", object, err.what, err.why);
+	OK(!mykit_read(c, &what, &out, &err), "%s: %s %s", object, err.what, err.why);
 	return ent_buf_text(&out);
 }
 
@@ -155,7 +155,7 @@ static void test_refused(const char *object, enum ent_write_mode mode)
 	bad[8].x = -0.0;
 	struct work w = begun("refused", object, "id", mode, 1);
 	OK(!w.code, "%s %s", err.what, err.why);
-	for (size_t i = 0; i < (kit_mariadb ? 9 : 8); i++) {
+	for (size_t i = 0; i < (mykit_mariadb ? 9 : 8); i++) {
 		char name[60];
 		snprintf(name, sizeof name, "row 2 of column %s cannot", columns[i]);
 		const struct row two[] = { ordinary(900), bad[i] };
@@ -180,14 +180,14 @@ static void test_modes(void)
 	OK(!strstr(err.why, "'1'") && err.vendor == 1062, "without its value, with the number: %s", err.why);
 	OK(!c->sink_rollback(w.sink, &err) && !put(&w, some + 1, 2) && !c->sink_commit(w.sink, NULL, &err), "others are appended %s", err.what);
 	ended(&w);
-	OK_STR(kit_ask("SELECT COUNT(*), SUM(id) FROM types"), "3,6");
+	OK_STR(mykit_ask("SELECT COUNT(*), SUM(id) FROM types"), "3,6");
 	some[1].text = "new";
 	some[2].text = NULL;
 	w = begun("modes", "types", "id", ENT_WRITE_UPSERT, 0);
 	OK(!w.code && !put(&w, some, 3) && !c->sink_commit(w.sink, NULL, &err), "upsert %s %s", err.what, err.why);
 	ended(&w);
-	OK_STR(kit_ask("SELECT GROUP_CONCAT(IFNULL(LEFT(`Te``xt`, 3), '~') ORDER BY id) FROM types"), "a\tb,new,~");
-	kit_run("CREATE TABLE two_keys (id bigint PRIMARY KEY, `Te``xt` varchar(10) UNIQUE)");
+	OK_STR(mykit_ask("SELECT GROUP_CONCAT(IFNULL(LEFT(`Te``xt`, 3), '~') ORDER BY id) FROM types"), "a\tb,new,~");
+	mykit_run("CREATE TABLE two_keys (id bigint PRIMARY KEY, `Te``xt` varchar(10) UNIQUE)");
 	w = begun("modes", "two_keys", "id", ENT_WRITE_UPSERT, 0);
 	OK_INT(w.code, ENT_EUNSUPPORTED, "a table with two unique keys: %s %s", err.what, err.why);
 	ended(&w);
@@ -199,12 +199,12 @@ static void test_modes(void)
 static void test_replace(void)
 {
 	struct row some[2] = { ordinary(7), ordinary(8) };
-	kit_run("CREATE TABLE swapped (id int)");
-	kit_run("INSERT INTO swapped VALUES (99)");
+	mykit_run("CREATE TABLE swapped (id int)");
+	mykit_run("INSERT INTO swapped VALUES (99)");
 	struct work w = begun("replace", "swapped", "id", ENT_WRITE_REPLACE, 0);
 	struct ent_sink_checkpoint p = { .size = sizeof p, .part = "swapped 1", .cursor = "done", .rows = 1, .hash = "abc" }, got;
 	OK(!w.code && !put(&w, some, 1) && !c->sink_commit(w.sink, &p, &err), "the first split %s %s", err.what, err.why);
-	OK_STR(kit_ask("SELECT id FROM swapped"), "99", "readers see the old table");
+	OK_STR(mykit_ask("SELECT id FROM swapped"), "99", "readers see the old table");
 	ended(&w);
 	w = begun("replace", "swapped", "id", ENT_WRITE_REPLACE, 1);
 	OK(!c->sink_last(w.sink, "swapped 1", &got, &err) && !strcmp(got.cursor, "done") && got.rows == 1 && !strcmp(got.hash, "abc"),
@@ -212,14 +212,14 @@ static void test_replace(void)
 	OK_INT(c->sink_last(w.sink, "swapped 2", &got, &err), ENT_ENOTFOUND, "and what is not");
 	OK(!w.code && !put(&w, some + 1, 1) && !c->sink_commit(w.sink, NULL, &err) && !c->sink_finish(w.sink, 0, &err), "%s %s", err.what, err.why);
 	ended(&w);
-	OK_STR(kit_ask("SELECT GROUP_CONCAT(id) FROM swapped"), "7,8", "all of the new one at once");
+	OK_STR(mykit_ask("SELECT GROUP_CONCAT(id) FROM swapped"), "7,8", "all of the new one at once");
 	w = begun("replace", "swapped", "id", ENT_WRITE_REPLACE, 1);
 	OK(!w.code && !c->sink_finish(w.sink, 1, &err), "a run that died behind the change goes on %s", err.what);
 	OK_INT(c->sink_last(w.sink, "swapped 1", &got, &err), ENT_ENOTFOUND, "and forgets");
 	ended(&w);
-	OK_STR(kit_ask("SELECT GROUP_CONCAT(id) FROM swapped"), "7,8");
-	OK_STR(kit_ask("SELECT COUNT(*) FROM information_schema.tables WHERE table_name LIKE '\\_entente\\_new%' OR table_name LIKE "
-		       "'\\_entente\\_old%'"),
+	OK_STR(mykit_ask("SELECT GROUP_CONCAT(id) FROM swapped"), "7,8");
+	OK_STR(mykit_ask("SELECT COUNT(*) FROM information_schema.tables WHERE table_name LIKE '\\_entente\\_new%' OR table_name LIKE "
+			 "'\\_entente\\_old%'"),
 	       "0");
 }
 
@@ -231,7 +231,7 @@ static void test_fence(void)
 	struct work b = begun("fence", "types", "id", ENT_WRITE_APPEND, 1);
 	OK(b.epoch > a.epoch, "another run of the job: epoch %llu after %llu", (unsigned long long)b.epoch, (unsigned long long)a.epoch);
 	OK_INT(c->sink_commit(a.sink, NULL, &err), ENT_EAGAIN, "the first can no longer commit: %s", err.what);
-	OK_STR(kit_ask("SELECT COUNT(*) FROM types WHERE id = 50"), "0", "nothing of it stays");
+	OK_STR(mykit_ask("SELECT COUNT(*) FROM types WHERE id = 50"), "0", "nothing of it stays");
 	OK(!put(&b, some + 1, 1) && !c->sink_commit(b.sink, NULL, &err), "the second can %s %s", err.what, err.why);
 	struct ent_sink *joined = NULL;
 	struct ent_source *s = opened();
@@ -243,7 +243,7 @@ static void test_fence(void)
 	c->close(s);
 	ended(&a);
 	ended(&b);
-	kit_run("DELETE FROM types WHERE id > 3");
+	mykit_run("DELETE FROM types WHERE id > 3");
 }
 
 static int name_take(void *arg, const char *name)
@@ -264,17 +264,17 @@ static void test_two_phases(void)
 	struct ent_source *s = opened();
 	OK(!c->in_doubt(s, "job-", name_take, &names, &err), "%s", err.what);
 	OK(strstr(ent_buf_text(&names), "job-1;") && strstr(ent_buf_text(&names), "job-2;"), "in doubt: %s", ent_buf_text(&names));
-	OK_STR(kit_ask("SELECT COUNT(*) FROM types WHERE id >= 60"), "0", "nobody sees it yet");
+	OK_STR(mykit_ask("SELECT COUNT(*) FROM types WHERE id >= 60"), "0", "nobody sees it yet");
 	OK(!c->settle(s, "job-1", 1, &err), "committed from another session %s %s", err.what, err.why);
 	OK(!c->settle(s, "job-2", 0, &err), "rolled back %s %s", err.what, err.why);
-	OK_STR(kit_ask("SELECT GROUP_CONCAT(id) FROM types WHERE id >= 60"), "60");
-	OK_STR(kit_ask("SELECT `cursor` FROM _entente_checkpoint WHERE job = 'two' AND part = 'two'"), "x", "its checkpoint came with it");
+	OK_STR(mykit_ask("SELECT GROUP_CONCAT(id) FROM types WHERE id >= 60"), "60");
+	OK_STR(mykit_ask("SELECT `cursor` FROM _entente_checkpoint WHERE job = 'two' AND part = 'two'"), "x", "its checkpoint came with it");
 	OK_INT(c->settle(s, "job-1", 1, &err), ENT_ENOTFOUND, "%s", err.what);
 	OK_INT(c->settle(s, "job-1", 0, &err), 0);
 	ent_buf_reset(&names);
 	OK(!c->in_doubt(s, "job-", name_take, &names, &err) && !names.len, "nothing left in doubt");
 	c->close(s);
-	kit_run("DELETE FROM types WHERE id > 3");
+	mykit_run("DELETE FROM types WHERE id > 3");
 }
 
 /* Changes over a table of id, v, n. */
@@ -318,13 +318,13 @@ static void test_changes(void)
 	change_put(b, "D", NULL, 2, NULL, 0);
 	OK(!ent_builder_finish(b, &rows, &err) && !c->sink_changes(k, index, &changes, &rows, &err), "%s %s", err.what, err.why);
 	OK(!c->sink_commit(k, NULL, &err), "%s", err.what);
-	OK_STR(kit_ask("SELECT id, v, n FROM changed ORDER BY id"), "1,again,10;3,three,33", "changes in their order");
+	OK_STR(mykit_ask("SELECT id, v, n FROM changed ORDER BY id"), "1,again,10;3,three,33", "changes in their order");
 	OK(!c->sink_alter(k, index, &more, &err), "a new column %s %s", err.what, err.why);
-	OK_STR(kit_ask("SELECT id, extra FROM changed ORDER BY id"), "1,NULL;3,NULL", "is there");
+	OK_STR(mykit_ask("SELECT id, extra FROM changed ORDER BY id"), "1,NULL;3,NULL", "is there");
 	OK(!c->sink_truncate(k, index, &err) && !c->sink_rollback(k, &err), "emptied, and taken back");
-	OK_STR(kit_ask("SELECT COUNT(*) FROM changed"), "2");
+	OK_STR(mykit_ask("SELECT COUNT(*) FROM changed"), "2");
 	OK(!c->sink_truncate(k, index, &err) && !c->sink_commit(k, NULL, &err), "emptied");
-	OK_STR(kit_ask("SELECT COUNT(*) FROM changed"), "0");
+	OK_STR(mykit_ask("SELECT COUNT(*) FROM changed"), "0");
 	ent_builder_free(b);
 	c->sink_close(k);
 	c->close(s);
@@ -356,12 +356,12 @@ static void test_text_key(void)
 		OK(!ent_builder_new(&schema, 0, &b, &err) && !ent_builder_text(b, 0, ent_bytes_str(keys[i]), &err) &&
 			   !ent_builder_int(b, 1, (int64_t)i, &err) && !ent_builder_finish(b, &a, &err),
 		   "%s", err.what);
-		int want = i == 4 || (i == 3 && !kit_mariadb) ? ENT_EDATA : 0; /* 8.0.15 has no collation by bytes that sees blanks at the end */
+		int want = i == 4 || (i == 3 && !mykit_mariadb) ? ENT_EDATA : 0; /* 8.0.15 has no collation by bytes that sees blanks at the end */
 		OK_INT(c->sink_rows(k, index, &a, &err), want, "key %zu: %s %s", i, want ? err.what : "", want ? err.why : "");
 		OK(want ? !c->sink_rollback(k, &err) : !c->sink_commit(k, NULL, &err), "%s", err.what);
 		ent_builder_free(b);
 	}
-	OK_STR(kit_ask("SELECT COUNT(*), SUM(v) FROM by_text"), kit_mariadb ? "4,6" : "3,3");
+	OK_STR(mykit_ask("SELECT COUNT(*), SUM(v) FROM by_text"), mykit_mariadb ? "4,6" : "3,3");
 	c->sink_close(k);
 	c->close(s);
 	free(longest);
@@ -375,9 +375,9 @@ static void test_native(void)
 		"fixed char(3), price decimal(40,5), y year, body mediumtext, doc json, at datetime(3), raw varbinary(7)";
 	char sql[1000];
 	snprintf(sql, sizeof sql, "CREATE TABLE native_from (%s)", made);
-	kit_run(sql);
-	kit_run("INSERT INTO native_from VALUES (4294967295, 'n', 'glad', 'a,b', b'100000001', 'abc', 12345678901234567890.5, 1999, 'text', "
-		"'{\"b\": 1, \"a\": [2.5]}', '2024-02-29 12:34:56.789', x'00ff5c0a09')");
+	mykit_run(sql);
+	mykit_run("INSERT INTO native_from VALUES (4294967295, 'n', 'glad', 'a,b', b'100000001', 'abc', 12345678901234567890.5, 1999, 'text', "
+		  "'{\"b\": 1, \"a\": [2.5]}', '2024-02-29 12:34:56.789', x'00ff5c0a09')");
 	struct ent_source *from = opened(), *to = opened();
 	struct ent_read what = { .size = sizeof what, .object = "native_from" };
 	ENT_STREAM_AUTO stream = { 0 };
@@ -399,12 +399,12 @@ static void test_native(void)
 	snprintf(want, sizeof want, "%s", dump("native_from"));
 	OK_STR(dump("native_to"), want, "the same rows");
 	snprintf(want, sizeof want, "%s",
-		 kit_ask("SELECT GROUP_CONCAT(column_type ORDER BY ordinal_position) FROM information_schema.columns WHERE table_name = "
-			 "'native_from' AND "
-			 "column_name <> 'price' AND table_schema = 'test'"));
-	OK_STR(kit_ask("SELECT GROUP_CONCAT(column_type ORDER BY ordinal_position) FROM information_schema.columns WHERE table_name = 'native_to' "
-		       "AND "
-		       "column_name <> 'price' AND table_schema = 'test'"),
+		 mykit_ask("SELECT GROUP_CONCAT(column_type ORDER BY ordinal_position) FROM information_schema.columns WHERE table_name = "
+			   "'native_from' AND "
+			   "column_name <> 'price' AND table_schema = 'test'"));
+	OK_STR(mykit_ask("SELECT GROUP_CONCAT(column_type ORDER BY ordinal_position) FROM information_schema.columns WHERE table_name = 'native_to' "
+			 "AND "
+			 "column_name <> 'price' AND table_schema = 'test'"),
 	       want, "in columns of the same types");
 }
 
@@ -420,18 +420,18 @@ static void test_speed(size_t batches)
 		OK(!c->sink_rows(w.sink, w.index, &a, &err) && !c->sink_commit(w.sink, NULL, &err), "%s %s", err.what, err.why);
 	char want[40];
 	snprintf(want, sizeof want, "%zu", batches * 20000);
-	OK_STR(kit_ask("SELECT COUNT(*) FROM speed"), want);
+	OK_STR(mykit_ask("SELECT COUNT(*) FROM speed"), want);
 	ended(&w);
 	free(rows);
 }
 
 int main(int argc, char **argv)
 {
-	if (!kit_open(argc, argv) || !(c = suite_module(argv[1])))
+	if (!mykit_open(argc, argv) || !(c = suite_module(argv[1])))
 		return 2;
-	kit_run("DROP DATABASE test");
-	kit_run("CREATE DATABASE test CHARACTER SET utf8mb4");
-	kit_run("USE test");
+	mykit_run("DROP DATABASE test");
+	mykit_run("CREATE DATABASE test CHARACTER SET utf8mb4");
+	mykit_run("USE test");
 	test_types("types", ENT_WRITE_CREATE);
 	test_types("types_upsert", ENT_WRITE_UPSERT);
 	test_refused("types", ENT_WRITE_APPEND);
@@ -443,10 +443,10 @@ int main(int argc, char **argv)
 	test_changes();
 	test_text_key();
 	test_native();
-	kit_run("SET GLOBAL local_infile = 0");
+	mykit_run("SET GLOBAL local_infile = 0");
 	test_types("types_insert", ENT_WRITE_APPEND);
-	kit_run("SET GLOBAL local_infile = 1");
+	mykit_run("SET GLOBAL local_infile = 1");
 	test_speed(argc > 7 ? (size_t)strtoul(argv[7], NULL, 10) : 2);
-	kit_close();
+	mykit_close();
 	return tap_done();
 }
