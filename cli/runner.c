@@ -208,7 +208,9 @@ static int run_local(void *self, const struct ent_table *const *tables, size_t n
 /* A question to the node that the run waits for. */
 struct hook {
 	struct run_task *task;
-	const uint8_t *salt, *commitment; /* NULL: before_open */
+	enum { HOOK_OPEN, HOOK_OUTPUT, HOOK_GUARD } kind;
+	const uint8_t *salt, *commitment;
+	struct ent_bytes public_json, shares;
 	pthread_mutex_t lock;
 	pthread_cond_t answered;
 	bool done;
@@ -222,7 +224,9 @@ static int ask_node(struct hook *h)
 	struct ent_node *node = *t->runner->o.node;
 	if (!node)
 		return ent_fail(h->err, ENT_ECANCELLED, "the node is stopping");
-	if (h->commitment)
+	if (h->kind == HOOK_GUARD)
+		return ent_node_run_guard(node, t->job, t->attempt, h->public_json, h->shares, h->err);
+	if (h->kind == HOOK_OUTPUT)
 		return ent_node_run_before_output(node, t->job, t->attempt, "output", h->salt, h->commitment, h->err);
 	return ent_node_run_before_open(node, t->job, t->attempt, NULL, h->err);
 }
@@ -238,11 +242,12 @@ static void hook_run(void *arg)
 	pthread_mutex_unlock(&h->lock);
 }
 
-static int hook_ask(struct run_task *t, const uint8_t *salt, const uint8_t *commitment, struct ent_err *err)
+static int hook_ask(struct run_task *t, struct hook h, struct ent_err *err)
 {
-	struct hook h = {
-		.task = t, .salt = salt, .commitment = commitment, .lock = PTHREAD_MUTEX_INITIALIZER, .answered = PTHREAD_COND_INITIALIZER, .err = err
-	};
+	h.task = t;
+	h.err = err;
+	h.lock = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER;
+	h.answered = (pthread_cond_t)PTHREAD_COND_INITIALIZER;
 	if (ent_queue_post(t->runner->o.queue, hook_run, &h))
 		return ent_fail(err, ENT_ECANCELLED, "the node is stopping");
 	pthread_mutex_lock(&h.lock);
@@ -252,7 +257,12 @@ static int hook_ask(struct run_task *t, const uint8_t *salt, const uint8_t *comm
 	return h.code;
 }
 
-static int run_before_open(void *self, struct ent_err *err) { return hook_ask(self, NULL, NULL, err); }
+static int run_before_open(void *self, struct ent_err *err) { return hook_ask(self, (struct hook){ .kind = HOOK_OPEN }, err); }
+
+static int run_keep_guard(void *self, struct ent_bytes public_json, struct ent_bytes shares, struct ent_err *err)
+{
+	return hook_ask(self, (struct hook){ .kind = HOOK_GUARD, .public_json = public_json, .shares = shares }, err);
+}
 
 static int run_before_output(void *self, struct ent_bytes component, struct ent_err *err)
 {
@@ -261,7 +271,7 @@ static int run_before_output(void *self, struct ent_bytes component, struct ent_
 	ENT_TRY(run_random(t, salt, sizeof salt, err));
 	struct ent_bytes pieces[] = { ent_bytes(salt, sizeof salt), component };
 	ent_sha256v(pieces, 2, sha);
-	return hook_ask(t, salt, sha, err);
+	return hook_ask(t, (struct hook){ .kind = HOOK_OUTPUT, .salt = salt, .commitment = sha }, err);
 }
 
 struct progress_note {
@@ -355,6 +365,7 @@ static int run_joint(struct run_task *t, struct ent_err *err)
 				     .local = run_local,
 				     .before_open = run_before_open,
 				     .before_output = run_before_output,
+				     .keep_guard = run_keep_guard,
 				     .progress = run_progress,
 				     .cancelled = run_cancelled,
 				     .guard = spec->guard,
@@ -379,12 +390,7 @@ static void run_tell(void *arg)
 	struct run_task *t = arg;
 	struct thread_runner *r = t->runner;
 	struct ent_node *node = *r->o.node;
-	struct ent_run_result result = { .rows = ent_buf_bytes(&t->rows),
-					 .has_rows = t->result.has_rows,
-					 .n_rows = t->n_rows,
-					 .stats = t->stats,
-					 .guard_public = ent_buf_bytes(&t->result.guard_public),
-					 .guard_shares = ent_buf_bytes(&t->result.guard_shares) };
+	struct ent_run_result result = { .rows = ent_buf_bytes(&t->rows), .has_rows = t->result.has_rows, .n_rows = t->n_rows, .stats = t->stats };
 	if (node)
 		ent_node_run_ended(node, t->job, t->attempt, &result, t->err.code ? &t->err : NULL);
 	run_free(t);

@@ -14,7 +14,7 @@ static const struct ent_why cells_kept = { "differencing guard: number of cells 
 
 struct guard {
 	struct ent_run *r;
-	struct ent_guard_record mine, earlier[ENT_GUARD_JOBS_MAX];
+	struct ent_guard_record mine, *earlier;
 	size_t n_earlier;
 	struct ent_bits drop;                /* groups that go */
 	struct ent_bits hide[ENT_CONDS_MAX]; /* cells of aggregates under a condition that become NULL */
@@ -216,7 +216,7 @@ static int compare(struct guard *g, const struct ent_decision_guard *rule, struc
 		if (!strcmp(g->earlier[i].job, rule->job))
 			c = &g->earlier[i];
 	if (rule->job && (!c || rule->other_trio))
-		return 0; /* it released nothing (env->guard), or its shares lie elsewhere and the owner approved instead */
+		return 0; /* it showed nothing (ent_guard_agree), or its shares lie elsewhere and the owner approved instead */
 	switch (rule->kind) {
 	case ENT_GUARD_DROPPED:
 		return c ? compare_dropped(g, c, err) : 0;
@@ -298,14 +298,45 @@ static int drop_cells(struct guard *g, struct ent_frame *f, struct ent_err *err)
 	return 0;
 }
 
+/* Jobs that the decision wants compared here, each once. */
+static size_t wanted_jobs(const struct ent_decision *d, const char **ret)
+{
+	size_t n = 0;
+	for (size_t i = 0; i < d->n_guards; i++) {
+		size_t k = 0;
+		if (!d->guards[i].job || d->guards[i].other_trio)
+			continue;
+		while (k < n && strcmp(ret[k], d->guards[i].job) != 0)
+			k++;
+		if (k == n)
+			ret[n++] = d->guards[i].job;
+	}
+	return n;
+}
+
 static int get_earlier(struct guard *g, struct ent_err *err)
 {
-	const struct ent_joint_env *env = g->r->env;
-	if (env->n_guard > ENT_GUARD_JOBS_MAX)
-		return ent_fail(err, ENT_EUNSUPPORTED, "more than %d earlier questions to compare with", ENT_GUARD_JOBS_MAX);
-	for (size_t i = 0; i < env->n_guard; i++) {
-		g->n_earlier = i + 1;
-		ENT_TRY(ent_guard_record_get(g->r, &env->guard[i], &g->earlier[i], err));
+	struct ent_run *r = g->r;
+	const struct ent_decision *d = r->p->in.decision;
+	const char **jobs = ENT_NEWS(r->arena, d->n_guards + 1, const char *);
+	bool *kept = ENT_NEWS(r->arena, d->n_guards + 1, bool);
+	const struct ent_joint_guard_blob **blobs = ENT_NEWS(r->arena, d->n_guards + 1, const struct ent_joint_guard_blob *);
+	if (!jobs || !kept || !blobs)
+		return ent_nomem(err);
+	size_t n = wanted_jobs(d, jobs);
+	for (size_t i = 0; i < n; i++)
+		for (size_t k = 0; k < r->env->n_guard; k++)
+			if (!strcmp(r->env->guard[k].job, jobs[i]))
+				blobs[i] = &r->env->guard[k];
+	if (n)
+		ENT_TRY(ent_guard_agree(r, jobs, blobs, n, kept, err));
+	if (!(g->earlier = ENT_NEWS(r->arena, n + 1, struct ent_guard_record)))
+		return ent_nomem(err);
+	for (size_t i = 0; i < n; i++) {
+		if (!kept[i])
+			continue;
+		ENT_TRY(ent_guard_record_get(r, blobs[i], &g->earlier[g->n_earlier], err));
+		g->n_earlier++;
 	}
 	return 0;
 }
@@ -343,5 +374,6 @@ int ent_joint_guard(struct ent_run *r, struct ent_frame *f, struct ent_err *err)
 		return 0;
 	ENT_TRY(ent_guard_labels(r, f, &labels, err));
 	ent_guard_record_view(r, f, &labels, &mine);
-	return ent_guard_record_put(r, &mine, err);
+	ENT_TRY(ent_guard_record_put(r, &mine, err));
+	return ent_guard_keep_all(r, err);
 }

@@ -7,8 +7,6 @@
 #define ENT_JOINT_GUARD_RECORD_H
 #include "joint/internal.h"
 
-#define ENT_GUARD_JOBS_MAX 256
-
 struct ent_guard_count {
 	uint32_t selection;
 	bool derived; /* groups of a subquery, not rows */
@@ -33,6 +31,13 @@ int ent_guard_labels(struct ent_run *r, const struct ent_frame *f, struct ent_bi
 void ent_guard_record_view(const struct ent_run *r, const struct ent_frame *f, const struct ent_bits *labels, struct ent_guard_record *ret);
 /* Into the result, for the node to keep. */
 int ent_guard_record_put(struct ent_run *r, const struct ent_guard_record *c, struct ent_err *err);
+/* The parties tell each other of which earlier jobs they have a record; ret_kept: all have the same. A party keeps its record before any output
+ * leaves anybody, so what one party other than the requester does not have was not shown. ENT_EDENIED: only the requester has none, or they differ.
+ */
+int ent_guard_agree(struct ent_run *r, const char *const *jobs, const struct ent_joint_guard_blob *const *blobs, size_t n, bool *ret_kept,
+		    struct ent_err *err);
+/* Keeps this job's record at all three parties, the requester's first; nobody goes on before all have. */
+int ent_guard_keep_all(struct ent_run *r, struct ent_err *err);
 /* ENT_EDATA: damaged, or of another version. */
 int ent_guard_record_get(struct ent_run *r, const struct ent_joint_guard_blob *blob, struct ent_guard_record *ret, struct ent_err *err);
 #endif

@@ -75,7 +75,7 @@ struct ent_joint_env {
 	uint32_t attempt;
 	struct ent_pool *pool; /* NULL = one worker */
 	size_t memory_max;     /* bytes for rows in this run; 0 = 600 MiB */
-	/* Lent link to another participant, opened on first use; name is "mpc", "rows", "labels" or "output", the same at both ends. */
+	/* Lent link to another participant, opened on first use; name is "mpc", "rows", "labels", "guard" or "output", the same at both ends. */
 	int (*link)(void *self, const char *org, const char *name, struct ent_link **ret, struct ent_err *err);
 	struct ent_random *random;
 	/* Owners: where these tables (all ours) are, then one statement over them. The stream is ours to release. */
@@ -84,11 +84,15 @@ struct ent_joint_env {
 		     size_t n_params, struct ArrowArrayStream *ret, struct ent_err *err);
 	/* Before anything opens: the ledger entry `open` must be durable when it returns 0. May be NULL. */
 	int (*before_open)(void *self, struct ent_err *err);
+	/* Compute parties (one owner: the owner) with something to compare later: guard_public and guard_shares of the result must be durable when it
+	 * returns 0, and no party's output leaves before all have returned. Both empty: no group is released. May be NULL. */
+	int (*keep_guard)(void *self, struct ent_bytes public_json, struct ent_bytes shares, struct ent_err *err);
 	/* Before our part of the output leaves for the requester; its SHA-256 must be durable when it returns 0. May be NULL. */
 	int (*before_output)(void *self, struct ent_bytes component, struct ent_err *err);
 	void (*progress)(void *self, uint64_t done, uint64_t total, const char *text); /* may be NULL; bytes sent so far against the mean */
 	bool (*cancelled)(void *self);                                                 /* may be NULL */
-	/* Earlier jobs of this requester that the decision names, same list at the three parties; one that released nothing is left out. */
+	/* Earlier jobs of this requester that the decision names and of which a record is here, in any order. One without a record released nothing or
+	 * showed nothing as far as this party knows; the parties agree about that before they compare. */
 	const struct ent_joint_guard_blob *guard;
 	size_t n_guard;
 };

@@ -415,6 +415,9 @@ int ent_joint_run_one(struct ent_run *r, struct ent_err *err)
 	bool owner = !strcmp(r->p->one_owner, r->env->org), requester = !strcmp(r->p->in.requester, r->env->org);
 	if (owner) {
 		ENT_TRY(compute(r, &o, err));
+		if (r->p->n_seen && r->env->keep_guard)
+			ENT_TRY(r->env->keep_guard(r->env->self, ent_buf_bytes(&r->result->guard_public), ent_buf_bytes(&r->result->guard_shares),
+						   err));
 		if (r->env->before_open)
 			ENT_TRY(r->env->before_open(r->env->self, err));
 		if (!requester)

@@ -83,7 +83,8 @@ struct ent_node {
 	struct ent_node_env env;
 	struct ent_conf conf;
 	struct ent_file *lock;
-	uint8_t *seeds; /* ENT_KEY_USES * 32, secret memory */
+	uint8_t *seeds;     /* ENT_KEY_USES * 32, secret memory */
+	uint8_t *store_key; /* 32, secret memory */
 	struct ent_signer signer[ENT_KEY_USES];
 	struct ent_card card;
 	struct ent_buf card_text; /* our envelope */
@@ -143,6 +144,7 @@ int ent_apply_all(struct ent_node *n, struct ent_err *err); /* from where node.d
 int ent_keys_make(const struct ent_node_env *env, uint8_t *seeds /* ENT_KEY_USES * 32 */, struct ent_err *err); /* draws and stores */
 int ent_keys_store(const struct ent_node_env *env, const uint8_t *seeds, struct ent_err *err);
 int ent_keys_read(const struct ent_node_env *env, uint8_t *seeds, struct ent_err *err);
+int ent_keys_at_rest(const struct ent_node_env *env, uint8_t ret[32], struct ent_err *err); /* made when there is none */
 
 /* ---- members.c ---- */
 struct ent_member *ent_member_find(struct ent_node *n, const char *org); /* NULL: not a member; never ourselves */

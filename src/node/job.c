@@ -68,8 +68,6 @@ void ent_job_free(struct ent_job *j)
 	ent_buf_deinit(&j->request);
 	ent_buf_deinit(&j->content);
 	ent_buf_deinit(&j->rows);
-	ent_buf_deinit(&j->guard_public);
-	ent_buf_deinit(&j->guard_shares);
 	ent_arena_free(j->arena);
 	free(j);
 }
@@ -122,7 +120,7 @@ struct ent_job *ent_job_new(struct ent_node *n, struct ent_bytes request, const 
 	ent_sm_init(&j->sm, states, ENT_JOB_STATES, ENT_JOB_NEW, j);
 	j->sm.invariant = invariant;
 	j->sm.trace = trace;
-	j->rows = j->guard_public = j->guard_shares = (struct ent_buf)ENT_BUF((size_t)1 << 30);
+	j->rows = (struct ent_buf)ENT_BUF((size_t)1 << 30);
 	j->facts_ms = ent_node_mono(n);
 	snprintf(j->format, sizeof j->format, "csv");
 	if ((j->arena ? fill_job(n, j, request, salt, content, stored, err) : ent_nomem(err))) {
@@ -350,14 +348,9 @@ void ent_job_abort(struct ent_node *n, struct ent_job *j, const struct ent_err *
 void ent_job_done(struct ent_node *n, struct ent_job *j)
 {
 	struct ent_err err = ENT_ERR_INIT;
-	struct ent_bytes public = ent_buf_bytes(&j->guard_public), shares = ent_buf_bytes(&j->guard_shares);
 	int r = 0;
-	if (public.len)
-		r = ent_db_run(n->db, &err, "INSERT OR REPLACE INTO guard(job, name, content) VALUES(?, 'public', ?)", "sb", j->id, &public);
-	if (!r && public.len)
-		r = ent_db_run(n->db, &err, "INSERT OR REPLACE INTO guard(job, name, content) VALUES(?, 'shares', ?)", "sb", j->id, &shares);
-	if (!r && !public.len && j->released_none) /* no later answer can be compared with it */
-		r = ent_db_run(n->db, &err, "INSERT OR REPLACE INTO guard(job, name, content) VALUES(?, 'nothing', '')", "s", j->id);
+	if (j->released_none) /* no later answer can be compared with it */
+		r = ent_guard_keep(n, j, ent_bytes(NULL, 0), ent_bytes(NULL, 0), &err);
 	if (!r)
 		r = enter_result(n, j, &err);
 	if (r) {
@@ -383,8 +376,6 @@ void ent_job_void_attempt(struct ent_node *n, struct ent_job *j, uint32_t attemp
 	j->attempt = attempt;
 	j->runner_ok = j->finish_told = false;
 	ent_buf_reset(&j->rows);
-	ent_buf_reset(&j->guard_public);
-	ent_buf_reset(&j->guard_shares);
 	j->released_none = false;
 	j->sent_ms = 0;
 	if (j->sm.at != ENT_JOB_QUEUED)
@@ -413,6 +404,8 @@ static void offer(struct ent_node *n, struct ent_job *j)
 		r = ent_job_payload(j, &payload, &err);
 	if (!r)
 		r = ent_dsse_sign("run", ent_buf_bytes(&payload), &n->signer[ENT_KEY_SIGN], &me->sig, &err);
+	if (!r && j->mine) /* from here on it may run somewhere: our later proposals name it */
+		r = ent_db_run(n->db, &err, "INSERT OR REPLACE INTO guard(job, name, content) VALUES(?, 'ready', '')", "s", j->id);
 	if (r) {
 		ent_job_abort(n, j, &err, true);
 		return;

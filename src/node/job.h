@@ -80,7 +80,7 @@ struct ent_job {
 	uint64_t seen; /* counts what a watcher may want to know */
 	char format[8];
 	bool color;
-	struct ent_buf rows, guard_public, guard_shares;
+	struct ent_buf rows;
 	uint64_t n_rows;
 	uint8_t rows_salt[32], rows_commitment[32];
 	bool released_none; /* the run says that it released no group */
@@ -135,6 +135,13 @@ void ent_job_pump(struct ent_node *n);                                          
 void ent_job_try_run(struct ent_node *n, struct ent_job *j);                        /* all readys here? then run */
 void ent_job_void_attempt(struct ent_node *n, struct ent_job *j, uint32_t attempt); /* back to the queue as that attempt */
 int ent_job_store(struct ent_node *n, struct ent_job *j, struct ent_err *err);
+
+/* ---- guards.c ---- */
+/* Keeps what later questions are compared with, durable at 0; no public part: no group was released. */
+int ent_guard_keep(struct ent_node *n, const struct ent_job *j, struct ent_bytes public, struct ent_bytes shares, struct ent_err *err);
+/* ENT_EDENIED: an earlier answer was shown, and its record is not here. */
+int ent_guard_check(struct ent_node *n, struct ent_job *j, struct ent_err *err);
+int ent_guard_load(struct ent_node *n, struct ent_job *j, struct ent_err *err); /* into spec */
 
 /* ---- job_wire.c ---- */
 void ent_job_send_all(struct ent_node *n, struct ent_job *j, json_t *msg /* taken */);

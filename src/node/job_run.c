@@ -122,11 +122,7 @@ int ent_node_run_before_output(struct ent_node *node, const char *job, uint32_t 
 static int keep_result(struct ent_node *n, struct ent_job *j, const struct ent_run_result *result, struct ent_err *err)
 {
 	ent_buf_put(&j->rows, result->rows.data, result->rows.len);
-	ent_buf_put(&j->guard_public, result->guard_public.data, result->guard_public.len);
-	ent_buf_put(&j->guard_shares, result->guard_shares.data, result->guard_shares.len);
 	ENT_TRY(ent_buf_check(&j->rows, err));
-	ENT_TRY(ent_buf_check(&j->guard_public, err));
-	ENT_TRY(ent_buf_check(&j->guard_shares, err));
 	const json_t *released = json_object_get(result->stats, "groups_released");
 	j->n_rows = result->n_rows;
 	j->released_none = json_is_integer(released) && json_integer_value(released) == 0;

@@ -45,3 +45,24 @@ int ent_keys_read(const struct ent_node_env *env, uint8_t *seeds, struct ent_err
 		ENT_TRY(key_read(env, use, seeds + use * 32, err));
 	return 0;
 }
+
+/* keys/store: 32 random bytes under which node.db keeps what must not lie open on the disk. It outlives rotations of the other keys. */
+int ent_keys_at_rest(const struct ent_node_env *env, uint8_t ret[32], struct ent_err *err)
+{
+	ENT_CLEANUP(ent_buf_deinit) struct ent_buf text = ENT_BUF(80);
+	char hex[66];
+	int r = ent_fs_read(env->fs, "keys/store", 80, &text, NULL);
+	if (!r) {
+		bool ok = text.len == 65 && ent_unhex(ret, 32, (const char *)text.data, 64);
+		ent_wipe(text.data, text.len);
+		return ok ? 0 : ent_fail(err, ENT_ECONFIG, "keys/store is not a key file");
+	}
+	if (r != ENT_ENOTFOUND)
+		return ent_fs_read(env->fs, "keys/store", 80, &text, err);
+	ENT_TRY(env->random->fill(env->random, ret, 32, err));
+	ent_hex(hex, ret, 32);
+	hex[64] = '\n';
+	r = ent_fs_replace(env->fs, "keys/store", ent_bytes(hex, 65), 0600, err);
+	ent_wipe(hex, sizeof hex);
+	return r;
+}

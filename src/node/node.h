@@ -83,6 +83,9 @@ void ent_node_run_progress(struct ent_node *node, const char *job, uint32_t atte
 /* Before the first opening: 0 = the `open` entry is durable, openings may start. labels: canonical JSON array of what opens. */
 int ent_node_run_before_open(struct ent_node *node, const char *job, uint32_t attempt, const json_t *labels, struct ent_err *err);
 /* Before an output component is sent to the requester: 0 = the `output` entry with this commitment SHA-256(salt, bytes) is durable. */
+/* Before any output leaves anybody: what later questions are compared with; nothing when no group is released. Durable when it returns 0. */
+int ent_node_run_guard(struct ent_node *node, const char *job, uint32_t attempt, struct ent_bytes public_json, struct ent_bytes shares,
+		       struct ent_err *err);
 int ent_node_run_before_output(struct ent_node *node, const char *job, uint32_t attempt, const char *component, const uint8_t salt[32],
 			       const uint8_t commitment[32], struct ent_err *err);
 /* Events of a move (ent_runner_ops.move), in this order: any number of progress and report, then ended. decide: 0 = the decision to commit the

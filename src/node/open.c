@@ -110,6 +110,9 @@ static int read_keys(struct ent_node *n, struct ent_err *err)
 	if (!n->seeds)
 		return ent_nomem(err);
 	ENT_TRY(ent_keys_read(&n->env, n->seeds, err));
+	if (!(n->store_key = ent_secret_new(32)))
+		return ent_nomem(err);
+	ENT_TRY(ent_keys_at_rest(&n->env, n->store_key, err));
 	for (int use = 0; use < ENT_KEY_USES; use++)
 		ENT_TRY(ent_signer_init(&n->signer[use], n->seeds + use * 32, err));
 	return 0;
@@ -223,6 +226,8 @@ void ent_node_close(struct ent_node *node)
 	ent_buf_deinit(&node->card_text);
 	if (node->seeds)
 		ent_secret_free(node->seeds);
+	if (node->store_key)
+		ent_secret_free(node->store_key);
 	ent_file_closep(&node->lock);
 	free(node);
 }

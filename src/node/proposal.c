@@ -167,18 +167,19 @@ static bool speaks_of(const json_t *selections, const struct used_tables *used)
 	return false;
 }
 
-/* Jobs of that requester which may have opened anything of one of these tables, oldest first: {id, trio, selections}. An aborted one
- * counts for the requester from its `run` on (another party may have got further), for us as witness of it from our `open` on. */
+/* Jobs of that requester which may have shown anything of one of these tables, oldest first: {id, trio, selections}. One that ended badly counts
+ * from its `run` on, for every participant: who computed knows whether it was shown (guards.c), who did not cannot. For ourselves it counts from our
+ * `ready` on: another party's run may be durable where ours is not. */
 static int history_of(struct ent_node *n, const char *requester, const struct used_tables *used, json_t *list, struct ent_err *err)
 {
 	ENT_ST st = { 0 };
 	int r;
-	const char *from = strcmp(requester, n->card.org) ? "open" : "run";
-	ENT_TRY(ent_db_query(n->db, &st, err,
-			     "SELECT id, info FROM job j WHERE requester = ? AND (state = 'done' OR EXISTS(SELECT 1 FROM job_entry e WHERE e.job = "
-			     "j.id AND e.type = ?))"
-			     " AND state IN ('done', 'aborted') ORDER BY time, id",
-			     "ss", requester, from));
+	ENT_TRY(ent_db_query(
+		n->db, &st, err,
+		"SELECT id, info FROM job j WHERE requester = ? AND state IN ('done', 'aborted') AND (state = 'done' OR EXISTS(SELECT 1 FROM "
+		"job_entry e WHERE e.job = j.id AND e.type = 'run') OR EXISTS(SELECT 1 FROM guard g WHERE g.job = j.id AND g.name = "
+		"'ready')) ORDER BY time, id",
+		"s", requester));
 	while ((r = ent_st_next(&st, err)) > 0) {
 		ENT_JSON_AUTO info = NULL;
 		ENT_TRY(ent_json_parse(ent_bytes_str(ent_st_text(&st, 1)), 16 << 20, &info, err));
@@ -573,33 +574,10 @@ static int recheck_grants(struct ent_node *n, struct ent_job *j, struct ent_err 
 	return recheck_conditions(n, j, now, &own, err);
 }
 
-/* What an earlier answer left for comparing must be here, where shares are or, for one owner, in clear: without it nothing is answered. */
-static int recheck_guards(struct ent_node *n, struct ent_job *j, struct ent_err *err)
-{
-	const json_t *trio = json_object_get(j->proposal, "trio");
-	bool computes = json_array_size(trio) ? lists(trio, n->card.org) : !j->mine;
-	for (size_t i = 0; computes && i < j->decision->n_guards; i++) {
-		const char *earlier = j->decision->guards[i].job;
-		ENT_ST st = { 0 };
-		if (!earlier)
-			continue;
-		ENT_TRY(ent_db_query(n->db, &st, err, "SELECT 1 FROM guard WHERE job = ? AND name IN ('shares', 'nothing')", "s", earlier));
-		int r = ent_st_next(&st, err);
-		if (r < 0)
-			return -r;
-		if (r)
-			continue;
-		ent_fail(err, ENT_EDENIED, "this question and the earlier one %s together could single out few rows", earlier);
-		ent_why(err, "they count overlapping rows of a protected table, and what is needed to compare the two answers is not at hand");
-		return ent_next(err, "ask with the same tables, joins and WHERE as before, or about other columns");
-	}
-	return 0;
-}
-
 int ent_proposal_recheck(struct ent_node *n, struct ent_job *j, struct ent_err *err)
 {
 	ENT_TRY(recheck_history(n, j, err));
-	ENT_TRY(recheck_guards(n, j, err));
+	ENT_TRY(ent_guard_check(n, j, err));
 	if (!json_object_get(json_object_get(j->proposal, "sizes"), n->card.org))
 		return 0;
 #ifdef ENT_MUTANT_GRANT_AFTER_REVOKE
@@ -629,47 +607,6 @@ static int own_tables(struct ent_node *n, struct ent_job *j, const struct used_t
 	return 0;
 }
 
-static int blob_dup(struct ent_arena *arena, struct ent_bytes from, struct ent_bytes *ret, struct ent_err *err)
-{
-	uint8_t *copy = ent_arena_get(arena, from.len + 1, 1);
-	if (!copy)
-		return ent_nomem(err);
-	if (from.len)
-		memcpy(copy, from.data, from.len);
-	*ret = ent_bytes(copy, from.len);
-	return 0;
-}
-
-/* Earlier jobs that the decision wants compared, in the order of the proposal's history: the same list at all three parties. */
-static int guard_blobs(struct ent_node *n, struct ent_job *j, struct ent_err *err)
-{
-	const json_t *history = json_object_get(j->proposal, "history");
-	struct ent_joint_guard_blob *blobs = ENT_NEWS(j->arena, json_array_size(history) + 1, struct ent_joint_guard_blob);
-	if (!blobs)
-		return ent_nomem(err);
-	j->spec.n_guard = 0;
-	for (size_t i = 0; i < json_array_size(history); i++) {
-		const char *id = json_string_value(json_object_get(json_array_get(history, i), "id"));
-		ENT_ST st = { 0 };
-		bool wanted = false;
-		for (size_t g = 0; g < j->decision->n_guards; g++)
-			wanted = wanted || (j->decision->guards[g].job && !strcmp(j->decision->guards[g].job, id));
-		if (!wanted)
-			continue;
-		ENT_TRY(ent_db_query(n->db, &st, err, "SELECT name, content FROM guard WHERE job = ? ORDER BY name", "s", id));
-		struct ent_joint_guard_blob *b = &blobs[j->spec.n_guard];
-		*b = (struct ent_joint_guard_blob){ .job = id };
-		int r, parts = 0;
-		for (; (r = ent_st_next(&st, err)) > 0; parts++)
-			ENT_TRY(blob_dup(j->arena, ent_st_blob(&st, 1), strcmp(ent_st_text(&st, 0), "public") ? &b->shares : &b->public_json, err));
-		if (r < 0)
-			return -r;
-		j->spec.n_guard += parts == 2;
-	}
-	j->spec.guard = blobs;
-	return 0;
-}
-
 int ent_proposal_spec(struct ent_node *n, struct ent_job *j, struct ent_err *err)
 {
 	struct used_tables used = { 0 };
@@ -684,7 +621,7 @@ int ent_proposal_spec(struct ent_node *n, struct ent_job *j, struct ent_err *err
 	memcpy(trio, three, sizeof three);
 	collect(j->query, &used);
 	ENT_TRY(own_tables(n, j, &used, err));
-	ENT_TRY(guard_blobs(n, j, err));
+	ENT_TRY(ent_guard_load(n, j, err));
 	j->spec.job = j->id;
 	j->spec.attempt = j->attempt;
 	j->spec.self = n->card.org;

@@ -75,8 +75,8 @@ struct ent_run_spec {    /* lent until ent_node_run_ended of this attempt; immut
 	size_t n_tables;
 	const char *format; /* requester: table, csv, json, arrow; what `rows` will be written in */
 	bool color;
-	uint8_t run_sha256[32];                   /* of the `run` payload: job links are bound to it */
-	const struct ent_joint_guard_blob *guard; /* earlier jobs to compare with, oldest first */
+	uint8_t run_sha256[32];             /* of the `run` payload: job links are bound to it */
+	struct ent_joint_guard_blob *guard; /* earlier jobs to compare with, oldest first; without those that left nothing here */
 	size_t n_guard;
 };
 
@@ -89,8 +89,7 @@ struct ent_run_result { /* zero and NULL where this participant has none */
 	bool has_rows;
 	struct ent_bytes rows; /* requester: in the format asked */
 	uint64_t n_rows;
-	const json_t *stats;                         /* rounds, bytes sent, predicted and actual, seconds */
-	struct ent_bytes guard_public, guard_shares; /* compute parties: what later jobs are compared with */
+	const json_t *stats; /* rounds, bytes sent, predicted and actual, seconds */
 };
 
 struct ent_move_spec {                      /* moving tables: copy, compare, ... */

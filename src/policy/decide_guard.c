@@ -103,6 +103,48 @@ static int group_text(struct ent_decide *c, const struct ent_block *b, const cha
 	return *ret ? 0 : ent_nomem(c->err);
 }
 
+struct by_walk {
+	struct ent_decide *c;
+	struct key *keys;
+	size_t n, room;
+	bool full;
+};
+
+static void add_by(void *arg, size_t base, size_t column)
+{
+	struct by_walk *w = arg;
+	const struct ent_table *t = w->c->bases[base].table;
+	ENT_CLEANUP(ent_buf_deinit) struct ent_buf one = ENT_BUF(ROWS_MAX);
+	ent_buf_printf(&one, "%s.%s.", t->org, t->name);
+	ent_grant_print_name(t->columns[column].name, &one);
+	struct key *keys = ent_decide_more(w->c, w->keys, w->n, &w->room, sizeof *keys);
+	const char *text = ent_arena_str(w->c->arena, ent_buf_text(&one), one.len);
+	w->full = w->full || !keys || !text;
+	if (w->full)
+		return;
+	w->keys = keys;
+	keys[w->n++] = (struct key){ text, 0 };
+}
+
+/* The columns behind a GROUP BY, whatever is computed of them. */
+static int by_text(struct ent_decide *c, const struct ent_block *b, const char **ret)
+{
+	struct by_walk w = { .c = c };
+	ENT_CLEANUP(ent_buf_deinit) struct ent_buf all = ENT_BUF(ROWS_MAX);
+	for (size_t i = 0; i < b->query->n_group; i++)
+		ent_decide_columns(c, b, b->query->group[i], true, add_by, &w);
+	if (w.full)
+		return ent_nomem(c->err);
+	if (w.n)
+		qsort(w.keys, w.n, sizeof *w.keys, compare_keys);
+	for (size_t i = 0; i < w.n; i++)
+		if (!i || strcmp(w.keys[i].text, w.keys[i - 1].text) != 0)
+			ent_buf_printf(&all, "%s%s", i ? ";" : "", w.keys[i].text);
+	ENT_TRY(ent_buf_check(&all, c->err));
+	*ret = ent_arena_str(c->arena, ent_buf_text(&all), all.len);
+	return *ret ? 0 : ent_nomem(c->err);
+}
+
 /* --- canonical text of the selected rows --- */
 
 static int put_versions(const struct ent_decide *c, json_t *list, struct ent_err *err)
@@ -229,6 +271,7 @@ static int add_selection(struct ent_decide *c, const struct ent_block *b, size_t
 	s.k = c->d->tables[base].k;
 	s.block = b->query;
 	s.filter = filter;
+	ENT_TRY(by_text(c, b, &s.by));
 	ENT_TRY(unit_text(c, b, base, &s.unit));
 	ENT_TRY(opened_columns(c, b, base, filter, &s));
 	list[c->d->n_selections++] = s;
@@ -331,7 +374,13 @@ static bool same_trio(const char *const a[3], const char *const b[3])
 	return true;
 }
 
-static int refuse_units(struct ent_decide *c, const struct ent_policy_selection *s, const struct ent_policy_job *job)
+/* Equal groups under two names: `a` and `a + 0`, or two widths of a band. Their labels do not meet, so their cells cannot be compared. */
+static bool groups_alike(const struct ent_policy_selection *a, const struct ent_policy_selection *b)
+{
+	return *a->group && *b->group && strcmp(a->group, b->group) != 0 && !strcmp(a->by, b->by);
+}
+
+static int refuse_never(struct ent_decide *c, const struct ent_policy_selection *s, const struct ent_policy_job *job, bool units)
 {
 	size_t at = 0;
 	while (strcmp(c->bases[at].table->org, s->org) != 0 || strcmp(c->bases[at].table->name, s->table) != 0)
@@ -339,8 +388,10 @@ static int refuse_units(struct ent_decide *c, const struct ent_policy_selection 
 	struct ent_decision_line l = { .table = c->bases[at].table, .use = ENT_USE_COUNT, .rule = "", .k = s->k };
 	l.what = ent_arena_printf(c->arena, "this question and the earlier one %s together could single out few rows of %s.%s", job ? job->id : "",
 				  s->org, s->table);
-	l.why = "one counts its rows, the other groups of a subquery over it, and such counts cannot be compared";
-	l.next = "ask with the same subquery as before, or with the same tables, joins and WHERE";
+	l.why = units ? "one counts its rows, the other groups of a subquery over it, and such counts cannot be compared"
+		      : "both group by the same columns, written in two ways, over different rows: their cells cannot be compared";
+	l.next = units ? "ask with the same subquery as before, or with the same tables, joins and WHERE"
+		       : "write GROUP BY as in the earlier question, or ask with the same tables, joins and WHERE";
 	return l.what ? ent_decide_refuse(c, l) : ent_nomem(c->err);
 }
 
@@ -358,9 +409,10 @@ static int compare(struct ent_decide *c, const struct ent_policy_job *job, size_
 		g.kind = ENT_GUARD_DROPPED;
 		return same_group || !*a->group || !*b->group ? 0 : add_guard(c, g);
 	}
-	if (strcmp(a->unit, b->unit) != 0) {
+	bool units = strcmp(a->unit, b->unit) != 0;
+	if (units || groups_alike(a, b)) {
 		g.kind = ENT_GUARD_NEVER;
-		ENT_TRY(refuse_units(c, a, job));
+		ENT_TRY(refuse_never(c, a, job, units));
 		return add_guard(c, g);
 	}
 	g.kind = ENT_GUARD_TOTAL;

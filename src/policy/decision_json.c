@@ -173,10 +173,11 @@ int ent_policy_selections_json(const struct ent_policy_selection *s, size_t n, j
 		return ent_nomem(err);
 	for (size_t i = 0; i < n; i++)
 		ENT_TRY(append(list,
-			       json_pack("{s:s, s:s, s:I, s:s, s:s, s:o, s:b, s:I, s:s*}", "org", s[i].org, "table", s[i].table, "version",
+			       json_pack("{s:s, s:s, s:I, s:s, s:s, s:o, s:b, s:I, s:s*, s:s*}", "org", s[i].org, "table", s[i].table, "version",
 					 (json_int_t)s[i].version, "rows", s[i].rows, "group", s[i].group, "columns",
 					 names(s[i].columns, s[i].n_columns), "counts", s[i].counts, "k", (json_int_t)s[i].k, "unit",
-					 s[i].unit && *s[i].unit ? s[i].unit : NULL),
+					 s[i].unit && *s[i].unit ? s[i].unit : NULL, "by",
+					 s[i].by && strcmp(s[i].by, s[i].group) != 0 ? s[i].by : NULL),
 			       err));
 	*ret = json_incref(list);
 	return 0;
@@ -216,6 +217,9 @@ static int parse_one(struct ent_arena *arena, const json_t *obj, struct ent_poli
 	ENT_TRY(dup_text(arena, obj, "rows", &s->rows, err));
 	ENT_TRY(dup_text(arena, obj, "group", &s->group, err));
 	s->unit = "";
+	s->by = s->group;
+	if (json_object_get(obj, "by"))
+		ENT_TRY(dup_text(arena, obj, "by", &s->by, err));
 	if (json_object_get(obj, "unit"))
 		ENT_TRY(dup_text(arena, obj, "unit", &s->unit, err));
 	ENT_TRY(ent_json_int(obj, "version", 0, INT64_MAX, &version, err));

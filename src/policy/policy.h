@@ -31,6 +31,7 @@ struct ent_policy_selection {
 	uint64_t version;        /* of T */
 	const char *rows;        /* canonical FROM, joins, conditions, versions and commitments: equal text = same selection */
 	const char *group;       /* canonical GROUP BY, keys sorted; "" for none. Label codes are built in this order: see group_order */
+	const char *by;          /* the base columns of the GROUP BY, sorted, in the form of group: equal to it when every key is a plain column */
 	const char *unit;        /* what is counted: "" rows of T; else the GROUP BYs of the subqueries whose groups are counted instead */
 	const char **columns;    /* columns of T that are opened through it, sorted */
 	size_t n_columns;
@@ -124,7 +125,7 @@ enum ent_guard {
 	ENT_GUARD_DROPPED, /* same selection, other GROUP BY: refuse unless neither job dropped a group */
 	ENT_GUARD_TOTAL,   /* |n - n'| < k over the whole selection refuses the job, naming the earlier */
 	ENT_GUARD_CELLS,   /* cells with equal label codes: |n - n'| < k drops the cell */
-	ENT_GUARD_NEVER    /* one counts rows of T, the other groups of a subquery over T: refused, there is nothing to compare */
+	ENT_GUARD_NEVER /* refused, there is nothing to compare: rows of T with groups of a subquery over T; groups of the same columns in two ways */
 };
 struct ent_decision_guard {
 	enum ent_guard kind;

@@ -26,6 +26,7 @@ check "a adds a small one" at a add few "$work/few.csv"
 check "b adds people" at b add people "$work/people.csv"
 check "and visitors" at b add visitors "$work/people.csv"
 check "a grants" at a grant 'GRANT JOIN ON visits(person) TO ANY WITH OWN VALUES; GRANT AGGREGATE(count, sum) ON visits(cost) TO ANY; GRANT AGGREGATE(count) ON visits(person) TO ANY;
+GRANT FILTER ON visits(cost) TO ANY;
 GRANT JOIN ON few(person) TO ANY WITH OWN VALUES; GRANT AGGREGATE(count, sum) ON few(cost, person) TO ANY;'
 check "b grants, but wants to be asked about towns" at b grant 'GRANT JOIN ON people(person) TO ANY WITH OWN VALUES; GRANT AGGREGATE(count) ON people(person) TO ANY;
 GRANT JOIN ON visitors(person) TO ANY WITH OWN VALUES; GRANT AGGREGATE(count) ON visitors(person) TO ANY;
@@ -52,7 +53,10 @@ check "and a message" grep -q '^interrupted: ' "$work/ask.out"
 check "it is cancelled at c" until_true 10 sh -c "'$ENTENTE' -C '$work/c' jobs | grep '$running' | grep -q cancelled"
 # the others may notice closed links before they hear why
 for org in a b; do check "it has ended at $org" until_true 10 sh -c "'$ENTENTE' -C '$work/$org' jobs | grep '$running' | grep -q aborted"; done
+# what was never shown is nothing to compare with; and what is shown now is compared with the same question afterwards
+check "the same tables by another WHERE are answered" at c query "$long WHERE v.cost < 5"
 check "the same question again is answered" at c query "$long"
+check_exit "but not with the same visitors and a few visits less" 77 'differ too little' at c query "$long WHERE v.cost > 0"
 check "the next question is answered" at c query "SELECT COUNT(*) AS n, SUM(f.cost) AS cost FROM a.few f JOIN b.people p ON f.person = p.person"
 
 towns="SELECT p.town, COUNT(*) AS n FROM a.few f JOIN b.people p ON f.person = p.person GROUP BY p.town ORDER BY p.town"

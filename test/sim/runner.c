@@ -75,17 +75,12 @@ static void end_well(struct sim_run *r)
 {
 	struct sim_world *w = r->node->w;
 	struct ent_run_result result = { 0 };
-	bool computes = r->computing & 1u << r->node->index;
 	r->over = r->ok = true;
 	if (!strcmp(r->requester, r->node->org)) {
 		const struct sim_job *j = sim_job_get(w, r->job);
 		result.has_rows = true;
 		result.rows = ent_bytes_str(j->rows);
 		result.n_rows = 1;
-	}
-	if (computes) {
-		result.guard_public = ent_bytes_str("{}");
-		result.guard_shares = ent_bytes_str("shares");
 	}
 	ent_node_run_ended(r->node->node, r->job, r->attempt, &result, NULL);
 }
@@ -155,6 +150,8 @@ static int step_open(struct sim_run *r, struct ent_err *err)
 	if (!(r->computing & 1u << s->index))
 		return 0;
 	ENT_TRY(ent_node_run_before_open(s->node, r->job, r->attempt, NULL, err));
+	/* nobody's output leaves before all have kept what later questions are compared with */
+	ENT_TRY(ent_node_run_guard(s->node, r->job, r->attempt, ent_bytes_str("{}"), ent_bytes_str("shares"), err));
 	if (!sim_dead(s)) {
 		sim_promise(s, -1, ENT_ENTRY_OPEN, r->job, r->attempt, "");
 		r->opened = true;

@@ -345,6 +345,39 @@ static void cancel_all(struct board *b)
 	pthread_mutex_unlock(&b->lock);
 }
 
+static unsigned party_bit(const struct part *p)
+{
+	for (unsigned c = 0; c < 3; c++)
+		if (p->k->trio[c] && !strcmp(p->k->trio[c], p->org))
+			return 1u << c;
+	return 0;
+}
+
+static void note(struct part *p, unsigned *bits)
+{
+	pthread_mutex_lock(&p->board->lock);
+	*bits |= party_bit(p);
+	pthread_mutex_unlock(&p->board->lock);
+}
+
+static int part_keep_guard(void *self, struct ent_bytes public_json, struct ent_bytes shares, struct ent_err *err)
+{
+	struct part *p = self;
+	(void)public_json, (void)shares;
+	if (p->k->keep_fails && !strcmp(p->k->keep_fails, p->org))
+		return ent_fail(err, ENT_ENOSPACE, "the record cannot be kept");
+	note(p, &p->k->kept);
+	return 0;
+}
+
+static int part_before_output(void *self, struct ent_bytes component, struct ent_err *err)
+{
+	struct part *p = self;
+	(void)component, (void)err;
+	note(p, &p->k->output);
+	return 0;
+}
+
 static void *part_main(void *arg)
 {
 	struct part *p = arg;
@@ -354,9 +387,11 @@ static void *part_main(void *arg)
 				     .random = ent_system_random(),
 				     .link = part_link,
 				     .source = part_source,
+				     .keep_guard = part_keep_guard,
+				     .before_output = part_before_output,
 				     .local = part_local };
 	for (int c = 0; c < 3; c++)
-		if (p->k->trio[c] && !strcmp(p->k->trio[c], p->org) && p->k->n_guard) {
+		if (p->k->trio[c] && !strcmp(p->k->trio[c], p->org) && p->k->n_guard && !(p->k->lacks & 1u << c)) {
 			env.guard = p->k->guard[c];
 			env.n_guard = p->k->n_guard;
 		}
@@ -428,6 +463,7 @@ static int run_parts(struct jk *k, const struct ent_joint_plan *plan, struct ent
 	pthread_t threads[JK_ORGS_MAX];
 	struct board board = { .lock = PTHREAD_MUTEX_INITIALIZER };
 	uint64_t start = now_us();
+	k->kept = k->output = 0;
 	for (size_t i = 0; i < n; i++) {
 		parts[i] = (struct part){ .k = k, .board = &board, .plan = plan, .org = names[i] };
 		ent_sha256_init(&parts[i].lengths);

@@ -37,6 +37,9 @@ struct jk {
 	struct ent_buf guard_public[3], guard_shares[3];
 	const struct ent_joint_guard_blob *guard[3];
 	size_t n_guard;
+	unsigned lacks;         /* compute parties (bits) that have no record of the earlier jobs */
+	const char *keep_fails; /* the organisation whose node cannot keep its record */
+	unsigned kept, output;  /* compute parties (bits) that kept their record in the last run, and that were about to send output */
 	const struct ent_policy_job *history;
 	size_t n_history;
 	bool one_owner; /* the questions need no compute parties: the policy is told so */

@@ -1,5 +1,6 @@
 /* The differencing guard: a second question of the same requester that would single out fewer rows than the minimum group.
- * Planted bugs that this finds: guard_skipped, within_skipped, conditions_ignored. */
+ * Planted bugs that this finds: guard_skipped, within_skipped, conditions_ignored, record_believed,
+ * kept_too_late. */
 #include "joint_kit.h"
 #include "tap.h"
 
@@ -16,6 +17,7 @@ static const uint16_t first[] = { 0 };
 static const struct ent_unique key = { first, 1 };
 
 static bool one_owner; /* bravo's people alone */
+static unsigned lacks; /* who has no record of the first question */
 
 /* 40 people: 20 of Oslo, 12 of Rome, 8 without town; ages 0 to 39. Everybody has one visit. */
 static void world(struct jk *k, const char *module)
@@ -57,6 +59,7 @@ static int pair(const char *module, const char *before, const char *after, struc
 	}
 	OK(public[1].len > 0 && shares[1].len > 0, "the first job left a record");
 	k.n_guard = 1;
+	k.lacks = lacks;
 	OK_INT(jk_decide(&k, arena, before, &decision, &query, err), 0, "the first as history");
 	if (one_owner)
 		memset(earlier.trio, 0, sizeof earlier.trio);
@@ -158,6 +161,41 @@ static void test_one_owner(const char *m)
 	one_owner = false;
 }
 
+/* A party without a record of a question that ended badly showed nothing of it; the requester is not believed. */
+static void test_records(const char *m)
+{
+	const char *all = "SELECT COUNT(*) AS n" FROM, *second = "SELECT COUNT(*) AS n" FROM "WHERE p.age <> 7";
+	lacks = 7;
+	expect(m, all, second, 0, "n\r\n39\r\n", "nobody has a record");
+	lacks = 4;
+	expect(m, all, second, 0, "n\r\n39\r\n", "one party but the requester has none: nothing was shown");
+	lacks = 1;
+	expect(m, all, second, ENT_EDENIED, NULL, "only the requester has none");
+	lacks = 0;
+}
+
+/* Every party keeps its record before any output leaves anybody. */
+static void test_kept(const char *m)
+{
+	static const char *const fails[] = { "alpha", "bravo", "carol" }, *const asks[] = { "alpha", "delta" };
+	for (size_t i = 0; i < 6; i++) {
+		struct jk k;
+		struct ent_err err = ENT_ERR_INIT;
+		struct ent_buf out = ENT_BUF(1 << 16);
+		world(&k, m);
+		k.keep_fails = fails[i % 3];
+		k.requester = asks[i / 3];
+		k.limits[0].is_protected = i > 2;
+		OK_INT(jk_query(&k, "SELECT COUNT(*) AS n" FROM, &out, &err), ENT_ENOSPACE, "%s asks and %s cannot keep its record", k.requester,
+		       k.keep_fails);
+		OK_INT(k.output, 0, "nobody's output left");
+		if (i < 3)
+			OK(!(k.kept & 6) || (k.kept & 1), "the others kept theirs after the requester only");
+		ent_buf_deinit(&out);
+		jk_close(&k);
+	}
+}
+
 int main(int argc, char **argv)
 {
 	if (argc < 2)
@@ -189,5 +227,7 @@ int main(int argc, char **argv)
 	test_filtered(m);
 	test_decided(m);
 	test_one_owner(m);
+	test_records(m);
+	test_kept(m);
 	return tap_done();
 }

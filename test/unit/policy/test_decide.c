@@ -232,6 +232,28 @@ static void test_guard(void)
 	       "the same rows by WHERE");
 }
 
+/* The same groups under another name would escape the comparison of cells. */
+static void test_guard_names(void)
+{
+	static const char *const TRIO[] = { "skywatch", "hudson", "registry" };
+	struct ent_decision_guard g[8];
+	const char *plain = "SELECT p.seats, COUNT(*) " FROM "GROUP BY p.seats";
+	OK_INT(guards(plain, "SELECT p.seats + 0, COUNT(*) " FROM "WHERE p.built > DATE '2000-01-01' GROUP BY 1", TRIO, g), 1, "a and a + 0");
+	OK(g[0].kind == ENT_GUARD_NEVER, "other rows: refused");
+	OK_INT(guards("SELECT p.seats + 0, COUNT(*) " FROM "GROUP BY 1",
+		      "SELECT p.seats, COUNT(*) " FROM "WHERE p.built > DATE '2000-01-01' GROUP BY 1", TRIO, g),
+	       1, "and the other way");
+	OK(g[0].kind == ENT_GUARD_NEVER, "refused, too");
+	OK_INT(guards(plain, "SELECT p.seats + 0, COUNT(*) " FROM "GROUP BY 1", TRIO, g), 1, "the same rows");
+	OK(g[0].kind == ENT_GUARD_DROPPED, "only if neither hides a group");
+	OK_INT(guards("SELECT p.seats + 0, COUNT(*) " FROM "GROUP BY 1",
+		      "SELECT p.seats + 0, COUNT(*) " FROM "WHERE p.built > DATE '2000-01-01' GROUP BY 1", TRIO, g),
+	       2, "written alike");
+	OK(g[1].kind == ENT_GUARD_CELLS, "cells are compared");
+	OK_INT(guards(plain, "SELECT p.maker, COUNT(*) " FROM "WHERE p.seats > 100 GROUP BY 1", TRIO, g), 1, "other columns: totals");
+	OK(g[0].kind == ENT_GUARD_TOTAL, "only");
+}
+
 /* Groups of a subquery are not comparable with rows. */
 static void test_guard_units(void)
 {
@@ -460,6 +482,7 @@ int main(void)
 	test_hidden_condition();
 	test_outer();
 	test_guard();
+	test_guard_names();
 	test_guard_units();
 	test_guard_approval();
 	test_guard_within();
