@@ -10,7 +10,7 @@ struct ent_run {
 	struct ent_sx x;
 	struct ent_arena *arena;        /* of this run */
 	int party;                      /* 0..2, or -1 */
-	uint8_t hash_key[16];           /* SipHash of join keys, per job and attempt */
+	uint8_t hash_key[16];           /* SipHash of join keys: at the owners who hash, theirs alone; new in every attempt */
 	struct ent_local *locals;       /* per source; ours are filled */
 	struct ent_frame *label_tables; /* per leaf: code (TEMP 0) and key (TEMP 1) */
 	bool opened;

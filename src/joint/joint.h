@@ -75,7 +75,7 @@ struct ent_joint_env {
 	uint32_t attempt;
 	struct ent_pool *pool; /* NULL = one worker */
 	size_t memory_max;     /* bytes for rows in this run; 0 = 600 MiB */
-	/* Lent link to another participant, opened on first use; name is "mpc", "rows", "labels", "guard" or "output", the same at both ends. */
+	/* Lent link to another participant, opened on first use; name is "mpc", "rows", "labels", "keys", "guard" or "output", the same at both ends. */
 	int (*link)(void *self, const char *org, const char *name, struct ent_link **ret, struct ent_err *err);
 	struct ent_random *random;
 	/* Owners: where these tables (all ours) are, then one statement over them. The stream is ours to release. */

@@ -4,6 +4,7 @@
 
 #include "arrow/own.h"
 #include "crypto/hash.h"
+#include "crypto/secret.h"
 #include "joint/internal.h"
 
 void ent_joint_result_deinit(struct ent_joint_result *r)
@@ -28,6 +29,7 @@ static void run_deinit(struct ent_run *r)
 		ent_buf_deinit(&r->sealed[i]);
 	ent_mpc_free(r->mpc);
 	r->mpc = NULL;
+	ent_wipe(r->hash_key, sizeof r->hash_key);
 }
 
 /* ---- the three-party part ---- */
@@ -176,9 +178,56 @@ static int send_outside(struct ent_run *r, struct ent_err *err)
 	return 0;
 }
 
+/* Owners whose texts or key tuples are hashed, by name; each once. */
+static size_t hashing_owners(const struct ent_joint_plan *p, const char *ret[ENT_SOURCES_MAX])
+{
+	size_t n = 0;
+	for (size_t i = 0; i < p->n_participants; i++) /* sorted */
+		for (size_t s = 0; s < p->n_sources; s++) {
+			bool hashes = false;
+			for (size_t l = 0; l < p->n_leaves; l++)
+				hashes = hashes || (p->leaves[l].rel == p->sources[s].rel &&
+						    (p->leaves[l].enc.kind == ENT_ENC_HASH ||
+						     (p->leaves[l].enc.kind == ENT_ENC_CODE && p->leaves[l].enc.bits == 64)));
+			if (hashes && !strcmp(p->sources[s].table->org, p->participants[i])) {
+				ret[n++] = p->participants[i];
+				break;
+			}
+		}
+	return n;
+}
+
+/* SipHash of texts of several owners runs under a key that only these owners know, new in every attempt: the first of them draws it and tells the
+ * others. A compute party that owns none of the texts cannot try words from a list against what it sees. */
+static int agree_hash_key(struct ent_run *r, struct ent_err *err)
+{
+	const struct ent_joint_env *env = r->env;
+	const char *owners[ENT_SOURCES_MAX];
+	struct ent_link *link;
+	size_t n = hashing_owners(r->p, owners), me = 0;
+	while (me < n && strcmp(owners[me], env->org) != 0)
+		me++;
+	if (me == n)
+		return 0;
+#ifdef ENT_MUTANT_HASH_KEY_KNOWN
+	return 0;
+#endif
+	if (me) {
+		ENT_TRY(env->link(env->self, owners[0], "keys", &link, err));
+		return link->ops->recv(link, r->hash_key, sizeof r->hash_key, err);
+	}
+	ENT_TRY(env->random->fill(env->random, r->hash_key, sizeof r->hash_key, err));
+	for (size_t i = 1; i < n; i++) {
+		ENT_TRY(env->link(env->self, owners[i], "keys", &link, err));
+		ENT_TRY(link->ops->send(link, r->hash_key, sizeof r->hash_key, err));
+	}
+	return 0;
+}
+
 static int run_joint(struct ent_run *r, struct ent_err *err)
 {
 	const struct ent_joint_env *env = r->env;
+	ENT_TRY(agree_hash_key(r, err));
 	ENT_TRY(run_locals(r, err));
 	ENT_TRY(ent_joint_labels_send(r, err));
 	ENT_TRY(send_outside(r, err));
@@ -191,18 +240,6 @@ static int run_joint(struct ent_run *r, struct ent_err *err)
 	ENT_TRY(ent_joint_mpc(r, err));
 	fill_stats(r);
 	return 0;
-}
-
-static void job_keys(struct ent_run *r)
-{
-	uint8_t digest[ENT_SHA256_LEN];
-	struct ent_buf b = ENT_BUF(64);
-	ent_buf_str(&b, "entente join keys");
-	ent_buf_put(&b, r->env->job_id, 8);
-	ent_buf_be32(&b, r->env->attempt);
-	ent_sha256(b.data, b.len, digest);
-	ent_buf_deinit(&b);
-	memcpy(r->hash_key, digest, sizeof r->hash_key);
 }
 
 int ent_joint_run(const struct ent_joint_plan *plan, const struct ent_joint_env *env, struct ent_joint_result *ret, struct ent_err *err)
@@ -222,7 +259,6 @@ int ent_joint_run(const struct ent_joint_plan *plan, const struct ent_joint_env 
 	for (int i = 0; i < 3 && !plan->one_owner; i++)
 		if (!strcmp(plan->in.trio[i], env->org))
 			r.party = i;
-	job_keys(&r);
 	int code = plan->one_owner ? ent_joint_run_one(&r, err) : run_joint(&r, err);
 	if (code)
 		ent_joint_result_deinit(&result);

@@ -296,11 +296,28 @@ static struct wire *find_wire(struct board *b, const char *name)
 	return w;
 }
 
+static unsigned party_bit(const struct part *p)
+{
+	for (unsigned c = 0; c < 3; c++)
+		if (p->k->trio[c] && !strcmp(p->k->trio[c], p->org))
+			return 1u << c;
+	return 0;
+}
+
+static void note(struct part *p, unsigned *bits)
+{
+	pthread_mutex_lock(&p->board->lock);
+	*bits |= party_bit(p);
+	pthread_mutex_unlock(&p->board->lock);
+}
+
 static int part_link(void *self, const char *org, const char *name, struct ent_link **ret, struct ent_err *err)
 {
 	struct part *p = self;
 	char full[100];
 	bool first = strcmp(p->org, org) < 0;
+	if (!strcmp(name, "keys"))
+		note(p, &p->k->keyed);
 	snprintf(full, sizeof full, "%s:%s:%s", name, first ? p->org : org, first ? org : p->org);
 	pthread_mutex_lock(&p->board->lock);
 	struct wire *w = find_wire(p->board, full);
@@ -343,21 +360,6 @@ static void cancel_all(struct board *b)
 		b->wires[i]->ends[1]->ops->cancel(b->wires[i]->ends[1]);
 	}
 	pthread_mutex_unlock(&b->lock);
-}
-
-static unsigned party_bit(const struct part *p)
-{
-	for (unsigned c = 0; c < 3; c++)
-		if (p->k->trio[c] && !strcmp(p->k->trio[c], p->org))
-			return 1u << c;
-	return 0;
-}
-
-static void note(struct part *p, unsigned *bits)
-{
-	pthread_mutex_lock(&p->board->lock);
-	*bits |= party_bit(p);
-	pthread_mutex_unlock(&p->board->lock);
 }
 
 static int part_keep_guard(void *self, struct ent_bytes public_json, struct ent_bytes shares, struct ent_err *err)
@@ -463,7 +465,7 @@ static int run_parts(struct jk *k, const struct ent_joint_plan *plan, struct ent
 	pthread_t threads[JK_ORGS_MAX];
 	struct board board = { .lock = PTHREAD_MUTEX_INITIALIZER };
 	uint64_t start = now_us();
-	k->kept = k->output = 0;
+	k->kept = k->output = k->keyed = 0;
 	for (size_t i = 0; i < n; i++) {
 		parts[i] = (struct part){ .k = k, .board = &board, .plan = plan, .org = names[i] };
 		ent_sha256_init(&parts[i].lengths);

@@ -39,6 +39,7 @@ struct jk {
 	size_t n_guard;
 	unsigned lacks;         /* compute parties (bits) that have no record of the earlier jobs */
 	const char *keep_fails; /* the organisation whose node cannot keep its record */
+	unsigned keyed;         /* compute parties (bits) that had to do with the key of the owners' hashes in the last run */
 	unsigned kept, output;  /* compute parties (bits) that kept their record in the last run, and that were about to send output */
 	const struct ent_policy_job *history;
 	size_t n_history;
