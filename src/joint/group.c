@@ -68,9 +68,36 @@ static int project_arg(struct ent_run *r, struct ent_frame *f, size_t i, struct 
 	return 0;
 }
 
+static bool is_null_of(const struct ent_expr *e, size_t rel)
+{
+	return e->kind == ENT_X_CALL && e->op == ENT_OP_IS_NULL && e->args[0]->kind == ENT_X_COLUMN && e->args[0]->rel == rel;
+}
+
+/* Rows that an anti-joined relation matched and that every other condition keeps. */
+static int project_anti(struct ent_run *r, struct ent_frame *f, size_t rel, struct ent_err *err)
+{
+	const struct ent_joint_plan *p = r->p;
+	ENT_BITS_AUTO rows = { 0 };
+	ENT_TRY(ent_sx_and(&r->x, &f->part[ENT_PART_VALID], &f->part[ENT_PART_MATCHED(rel)], &rows, err));
+	for (size_t i = 0; i < p->n_residual; i++) {
+		ENT_VAL_AUTO v = { 0 };
+		struct ent_bits t = { 0 };
+		if (is_null_of(p->residual[i], rel))
+			continue;
+		ENT_TRY(ent_joint_eval(&r->x, p, f, p->residual[i], (struct ent_want){ ENT_MODE_VALUE, 0 }, &v, err));
+		ENT_TRY(ent_sx_and(&r->x, &rows, &v.v, &t, err));
+		ent_bits_deinit(&rows);
+		rows = t;
+	}
+	return ent_group_anti(r, f, rel, &rows, err);
+}
+
 static int project_where(struct ent_run *r, struct ent_frame *f, struct ent_err *err)
 {
 	const struct ent_joint_plan *p = r->p;
+	for (size_t i = 0; i < p->n_rels; i++)
+		if (p->rels[i].anti && p->rels[i].is_protected)
+			ENT_TRY(project_anti(r, f, i, err));
 	for (size_t i = 0; i < p->n_residual; i++) {
 		ENT_VAL_AUTO v = { 0 };
 		ENT_TRY(ent_joint_eval(&r->x, p, f, p->residual[i], (struct ent_want){ ENT_MODE_VALUE, 0 }, &v, err));

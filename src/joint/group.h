@@ -19,6 +19,8 @@ int ent_group_and(struct ent_run *r, struct ent_frame *f, unsigned part, const s
 /* Planes of f as numbers, packed into words of 64 / count_bits counts: word i/per_word, field i%per_word. */
 int ent_group_counts(struct ent_run *r, const struct ent_frame *f, const unsigned *parts, size_t n, struct ent_ring *ret, size_t *ret_words,
 		     struct ent_err *err);
+/* Rule 5, anti-join: matched joined rows hold k rows of rel or more; kept in the run until the groups are tested. */
+int ent_group_anti(struct ent_run *r, struct ent_frame *f, size_t rel, const struct ent_bits *matched, struct ent_err *err);
 /* Rules 3 and 5: sets ENT_KEEP and ENT_STAYS from the flags. */
 int ent_group_keep(struct ent_run *r, struct ent_frame *f, struct ent_err *err);
 /* Rule 6: one row, one plane: the union of dropped groups holds 1 to k-1 rows of a protected table. No planes when nothing is protected. */

@@ -17,6 +17,7 @@ struct ent_run {
 	struct ent_frame_layout *ret_open; /* dry: where the shape of the output goes */
 	struct ent_mpc *mpc;
 	struct ent_bits totals[ENT_SEEN_MAX], dropped; /* one row: distinct rows in all of what the guard counts; a group was dropped */
+	struct ent_bits anti[ENT_SQL_RELS_MAX]; /* one row: an anti-joined relation matched k rows over the whole join */
 	struct ent_buf sealed[ENT_SOURCES_MAX];            /* requester: label tables received, per source */
 	struct ent_joint_result *result;
 };

@@ -149,7 +149,10 @@ static int make_rel(struct ent_joint_plan *p, uint16_t at, struct ent_err *err)
 	r->mixed = r->is_protected && own && others;
 	const struct ent_decision *d = p->in.decision;
 	for (size_t i = 0; i < d->n_outers; i++)
-		r->outer = r->outer || (d->outers[i].block == p->query && d->outers[i].rel == at);
+		if (d->outers[i].block == p->query && d->outers[i].rel == at) {
+			r->outer = true;
+			r->anti = d->outers[i].anti;
+		}
 	if (r->is_protected && r->nullable && !r->outer)
 		return ent_fail(err, ENT_EINTERNAL, "the decision says nothing about the outer join of %s", p->query->rels[at].alias);
 	if (r->rows > (size_t)UINT32_MAX / 4)

@@ -58,11 +58,11 @@ struct ent_jrel {
 	bool nullable; /* right side of a LEFT JOIN */
 	bool is_protected;
 	bool outer; /* rule 5 holds for it */
+	bool anti;  /* and the query keeps only what it does not match */
 	uint32_t k;
 	bool in_grain; /* each joined row holds a distinct row of it */
 	bool mixed;    /* some sources count, some do not */
 	bool wants_id; /* protected and outside the grain: carries a row id */
-	bool antijoined;
 };
 
 struct ent_jkey {
@@ -96,10 +96,10 @@ struct ent_jagg {
 	bool guarded; /* NULL unless enough rows enter (rule 4) */
 };
 
-struct ent_jcond {                        /* condition 0 = every valid row */
-	const struct ent_expr *filter;    /* true, or NULL */
-	const struct ent_expr *nonnull;   /* is not NULL, or NULL */
-	int matched; /* rows that found a partner in this relation (right side of a LEFT JOIN), or -1 */
+struct ent_jcond {                      /* condition 0 = every valid row */
+	const struct ent_expr *filter;  /* true, or NULL */
+	const struct ent_expr *nonnull; /* is not NULL, or NULL */
+	int matched;                    /* rows that found a partner in this relation (right side of a LEFT JOIN), or -1 */
 };
 
 struct ent_jseen { /* rule 7: distinct rows of a relation that enter a selection of the decision */

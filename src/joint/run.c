@@ -23,6 +23,8 @@ static void run_deinit(struct ent_run *r)
 	for (size_t i = 0; i < ENT_COUNT(r->totals); i++)
 		ent_bits_deinit(&r->totals[i]);
 	ent_bits_deinit(&r->dropped);
+	for (size_t i = 0; i < ENT_COUNT(r->anti); i++)
+		ent_bits_deinit(&r->anti[i]);
 	for (size_t i = 0; r->locals && i < r->p->n_sources; i++)
 		ent_local_deinit(&r->locals[i]);
 	for (size_t i = 0; i < ENT_SOURCES_MAX; i++)

@@ -29,6 +29,7 @@ struct test { /* count of a flag in the group >= threshold */
 	size_t flag;
 	uint32_t threshold;
 	bool lone; /* first of a pair: count = 0, or the next test's >= k */
+	int anti;  /* or this relation matched enough rows over the whole join; -1: none */
 };
 
 static size_t list_tests(const struct ent_joint_plan *p, struct test *t)
@@ -38,11 +39,11 @@ static size_t list_tests(const struct ent_joint_plan *p, struct test *t)
 		if (!p->rels[r].is_protected)
 			continue;
 		unsigned cond = base_cond(p, r);
-		t[n++] = (struct test){ flag_at(p, (int)r, cond, false), p->rels[r].k, false };
+		t[n++] = (struct test){ flag_at(p, (int)r, cond, false), p->rels[r].k, false, p->rels[r].anti ? (int)r : -1 };
 		if (!p->rels[r].outer)
 			continue;
-		t[n++] = (struct test){ flag_at(p, ENT_FLAG_ROWS, cond, true), 1, true };
-		t[n++] = (struct test){ flag_at(p, ENT_FLAG_ROWS, cond, true), p->rels[r].k, false };
+		t[n++] = (struct test){ flag_at(p, ENT_FLAG_ROWS, cond, true), 1, true, -1 };
+		t[n++] = (struct test){ flag_at(p, ENT_FLAG_ROWS, cond, true), p->rels[r].k, false, -1 };
 	}
 	return n;
 }
@@ -77,6 +78,27 @@ static int reaches(struct ent_run *r, const struct ent_bits *upto, const struct 
 	return ent_sx_not(&r->x, &less, ret, err);
 }
 
+static int repeat_row(struct ent_run *r, const struct ent_bits *one, size_t rows, struct ent_bits *ret, struct ent_err *err)
+{
+	uint32_t *at = r->x.m ? calloc(rows + 1, sizeof *at) : NULL;
+	if (r->x.m && !at)
+		return ent_nomem(err);
+	int code = ent_sx_gather(&r->x, one, at, rows, ret, err);
+	free(at);
+	return code;
+}
+
+static int or_anti(struct ent_run *r, size_t rel, struct ent_bits *enough, struct ent_err *err)
+{
+	ENT_BITS_AUTO all = { 0 };
+	struct ent_bits either = { 0 };
+	ENT_TRY(repeat_row(r, &r->anti[rel], enough->rows, &all, err));
+	ENT_TRY(ent_sx_or(&r->x, enough, &all, &either, err));
+	ent_bits_deinit(enough);
+	*enough = either;
+	return 0;
+}
+
 static int apply_tests(struct ent_run *r, struct ent_frame *f, const struct test *tests, size_t n, struct ent_bits *lone, size_t word,
 		       const struct ent_bits *upto, const struct ent_bits *before, struct ent_err *err)
 {
@@ -85,6 +107,8 @@ static int apply_tests(struct ent_run *r, struct ent_frame *f, const struct test
 		ENT_BITS_AUTO enough = { 0 };
 		const struct test *t = &tests[word * per_word + i];
 		ENT_TRY(reaches(r, upto, before, i, &enough, err));
+		if (t->anti >= 0)
+			ENT_TRY(or_anti(r, (size_t)t->anti, &enough, err));
 		if (t->lone) { /* remember "at least one" for the next test */
 			ent_bits_deinit(lone);
 			*lone = ent_bits_take(&enough);
@@ -211,7 +235,7 @@ static int once_per_row(struct ent_run *r, struct ent_frame *f, size_t rel, stru
 			ENT_TRY(or_run(r, &first, &last, &t.part[ENT_PART_COND(c)], err));
 			b->under[c] = ent_bits_take(&t.part[ENT_PART_COND(c)]);
 		}
-	return ent_sx_step(&r->x, "mpc", NULL, f->rows, err, "remainder: sort by row of %s", r->p->query->rels[rel].alias);
+	return ent_sx_step(&r->x, "mpc", NULL, f->rows, err, "sort by row of %s: each counts once", r->p->query->rels[rel].alias);
 }
 
 static int count_ones(struct ent_run *r, const struct ent_bits *rows, struct ent_bits *ret, struct ent_err *err)
@@ -283,6 +307,28 @@ int ent_group_any(struct ent_run *r, const struct ent_bits *rows, struct ent_bit
 	return some(r, &n, ret, err);
 }
 
+int ent_group_anti(struct ent_run *r, struct ent_frame *f, size_t rel, const struct ent_bits *matched, struct ent_err *err)
+{
+	ENT_CLEANUP(row_bits_deinit) struct row_bits rows = { 0 };
+	ENT_BITS_AUTO n = { 0 };
+	ENT_BITS_AUTO less = { 0 };
+	if (r->p->rels[rel].mixed)
+		ENT_TRY(ent_sx_and(&r->x, matched, &f->part[ENT_PART_COUNTS(rel)], &rows.all, err));
+	else
+		ENT_TRY(ent_sx_dup(&r->x, matched, &rows.all, err));
+	ENT_TRY(ent_sx_dup(&r->x, &rows.all, &rows.dropped, err));
+	ENT_TRY(once_per_row(r, f, rel, &rows, err));
+	ENT_TRY(count_ones(r, &rows.all, &n, err));
+#ifdef ENT_MUTANT_ANTI_FREE
+	ENT_TRY(ent_sx_lt_const(&r->x, &n, 0, false, &less, err));
+#else
+	ENT_TRY(ent_sx_lt_const(&r->x, &n, r->p->rels[rel].k, false, &less, err));
+#endif
+	ENT_TRY(ent_sx_not(&r->x, &less, &r->anti[rel], err));
+	return ent_sx_step(&r->x, "mpc", NULL, f->rows, err, "anti-join: rows of %s matched over the whole join against its k",
+			   r->p->query->rels[rel].alias);
+}
+
 int ent_group_remainder(struct ent_run *r, struct ent_frame *f, struct ent_bits *ret_bad, struct ent_err *err)
 {
 	const struct ent_joint_plan *p = r->p;
@@ -345,16 +391,6 @@ static int halve(struct ent_run *r, struct ent_bits *a, unsigned key_first, stru
 	ent_bits_deinit(a);
 	*a = won;
 	return 0;
-}
-
-static int repeat_row(struct ent_run *r, const struct ent_bits *one, size_t rows, struct ent_bits *ret, struct ent_err *err)
-{
-	uint32_t *at = r->x.m ? calloc(rows + 1, sizeof *at) : NULL;
-	if (r->x.m && !at)
-		return ent_nomem(err);
-	int code = ent_sx_gather(&r->x, one, at, rows, ret, err);
-	free(at);
-	return code;
 }
 
 static int field(struct ent_run *r, const struct ent_ring *rings, size_t flag, struct ent_bits *word, struct ent_bits *ret, struct ent_err *err)

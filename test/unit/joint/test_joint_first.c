@@ -1,5 +1,5 @@
 /* Two owners, one PK-FK join, COUNT and SUM with minimum groups, three parties as threads.
- * Planted bug that this finds: hash_key_known. */
+ * Planted bug that this finds: hash_key_known, anti_free. */
 #include "joint_kit.h"
 #include "tap.h"
 
@@ -42,6 +42,34 @@ static void outer_join(struct jk *k, struct ent_err *err)
 	       0, "%s %s", err->what, err->why);
 	OK_STR(ent_buf_text(&out), "n\r\n60\r\n", "LEFT JOIN with a condition: distinct rows whatever the order");
 	ent_buf_deinit(&out);
+}
+
+/* Rule 5: whom the protected table does not know is counted, when it knows k others of the same question and k rows or none are unknown. */
+static void anti_join(struct jk *k, struct ent_err *err)
+{
+	static const struct {
+		unsigned known, k;
+		const char *answer, *why;
+	} cases[] = {
+		{ 20, 17, "n\r\n20\r\n", "20 people known, 20 visits of unknown people" },
+		{ 20, 21, "n\r\n", "fewer than k people known" },
+		{ 31, 3, "n\r\n", "fewer than k visits unknown" },
+		{ 33, 3, "n\r\n0\r\n", "none unknown" },
+	};
+	for (size_t i = 0; i < ENT_COUNT(cases); i++) {
+		struct ent_buf out = ENT_BUF(1 << 20);
+		char sql[300];
+		snprintf(sql, sizeof sql,
+			 "SELECT COUNT(*) AS n FROM alpha.visits v LEFT JOIN bravo.people p ON v.person = p.id AND p.id < %u WHERE p.id IS NULL",
+			 cases[i].known);
+		k->limits[1].k = cases[i].k;
+		OK_INT(jk_query(k, sql, &out, err), 0, "%s %s", err->what, err->why);
+		OK_STR(ent_buf_text(&out), cases[i].answer, "anti-join: %s", cases[i].why);
+		for (int c = 0; c < 3; c++)
+			OK_INT(k->stats[c].bytes_sent, k->stats[c].bytes_predicted, "party %d: bytes as predicted", c);
+		ent_buf_deinit(&out);
+	}
+	k->limits[1].k = 3;
 }
 
 /* Texts of two owners meet as hashes under a key that these two alone know. */
@@ -87,6 +115,7 @@ int main(int argc, char **argv)
 		OK_INT(k.stats[i].rounds, k.stats[i].rounds_predicted, "party %d: rounds as predicted", i);
 	}
 	OK_INT(k.keyed, 0, "no texts, no key");
+	anti_join(&k, &err);
 	text_join(&k, &err);
 	outer_join(&k, &err);
 	ent_buf_deinit(&out);
