@@ -167,23 +167,38 @@ static bool speaks_of(const json_t *selections, const struct used_tables *used)
 	return false;
 }
 
-/* Jobs of that requester which may have shown anything of one of these tables, oldest first: {id, trio, selections}. One that ended badly counts
- * from its `run` on, for every participant: who computed knows whether it was shown (guards.c), who did not cannot. For ourselves it counts from our
- * `ready` on: another party's run may be durable where ours is not. */
+static bool lists(const json_t *list, const char *name);
+
+/* Must it be named? shown: it is done, or we sent our output; kept: its record is here; ran: our `run` or `ready` stands. The requester names
+ * whatever ran. A compute party that kept its record cannot know whether the others sent theirs (guards.c), an owner that did not compute knows
+ * nothing, so it asks for all that ran. */
+static bool counts(const struct ent_node *n, const char *requester, const json_t *info, bool shown, bool kept, bool ran)
+{
+	const json_t *trio = json_object_get(info, "trio");
+	if (shown || (kept && json_array_size(trio)))
+		return true;
+	if (!ran)
+		return false;
+	return !strcmp(requester, n->card.org) || (json_array_size(trio) && !lists(trio, n->card.org));
+}
+
+/* Jobs of that requester which may have shown anything of one of these tables, oldest first: {id, trio, selections}. */
 static int history_of(struct ent_node *n, const char *requester, const struct used_tables *used, json_t *list, struct ent_err *err)
 {
 	ENT_ST st = { 0 };
 	int r;
-	ENT_TRY(ent_db_query(
-		n->db, &st, err,
-		"SELECT id, info FROM job j WHERE requester = ? AND state IN ('done', 'aborted') AND (state = 'done' OR EXISTS(SELECT 1 FROM "
-		"job_entry e WHERE e.job = j.id AND e.type = 'run') OR EXISTS(SELECT 1 FROM guard g WHERE g.job = j.id AND g.name = "
-		"'ready')) ORDER BY time, id",
-		"s", requester));
+	ENT_TRY(ent_db_query(n->db, &st, err,
+			     "SELECT id, info, state = 'done' OR EXISTS(SELECT 1 FROM job_entry e WHERE e.job = j.id AND e.type = 'output'), "
+			     "EXISTS(SELECT 1 FROM guard g WHERE g.job = j.id AND g.name = 'shares'), "
+			     "EXISTS(SELECT 1 FROM job_entry e WHERE e.job = j.id AND e.type = 'run') OR "
+			     "EXISTS(SELECT 1 FROM guard g WHERE g.job = j.id AND g.name = 'ready') "
+			     "FROM job j WHERE requester = ? AND state IN ('done', 'aborted') ORDER BY time, id",
+			     "s", requester));
 	while ((r = ent_st_next(&st, err)) > 0) {
 		ENT_JSON_AUTO info = NULL;
 		ENT_TRY(ent_json_parse(ent_bytes_str(ent_st_text(&st, 1)), 16 << 20, &info, err));
-		if (speaks_of(json_object_get(info, "selections"), used))
+		if (counts(n, requester, info, ent_st_int(&st, 2), ent_st_int(&st, 3), ent_st_int(&st, 4)) &&
+		    speaks_of(json_object_get(info, "selections"), used))
 			json_array_append_new(list, json_pack("{s:s,s:O,s:O}", "id", ent_st_text(&st, 0), "trio", json_object_get(info, "trio"),
 							      "selections", json_object_get(info, "selections")));
 	}
