@@ -161,10 +161,14 @@ int ent_pg_map(struct ent_source *s, const struct ent_target *target, struct ent
 	ENT_CLEANUP(incoming_deinit) struct incoming in = { 0 };
 	struct ent_pg_table *t = NULL;
 	ENT_TRY(incoming_read(target->schema, 0, &in, err));
+	struct ent_err first = ENT_ERR_INIT; /* a table that is not there is no failure */
 	ent_pg_table_forget(s, target->object);
-	int code = ent_pg_table_get(s, target->object, &t, err);
-	if (code && code != ENT_ENOTFOUND)
+	int code = ent_pg_table_get(s, target->object, &t, &first);
+	if (code && code != ENT_ENOTFOUND) {
+		if (err)
+			*err = first;
 		return code;
+	}
 	for (size_t i = 0; i < in.n && i < (in.wire ? 1 : in.n); i++) {
 		struct ent_pg_put put;
 		lines[i] = (struct ent_map_line){ .size = sizeof lines[i] };
