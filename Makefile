@@ -4,7 +4,7 @@ MESON_FLAGS ?=
 PREFIX ?= /usr/local
 NINJA = ninja -C $(BUILD)
 
-.PHONY: all demo test quick lint asan tsan ct fuzz bench mutants campaign install clean setup
+.PHONY: all demo test test-servers quick lint asan tsan ct fuzz bench mutants campaign install clean setup
 all: $(BUILD)/build.ninja
 	@$(NINJA) --quiet
 
@@ -22,6 +22,11 @@ test:
 	@tools/setup.sh test
 	@$(MAKE) --no-print-directory all
 	@tools/run-tests.py $(BUILD)
+
+test-servers:
+	@tools/setup.sh servers
+	@$(MAKE) --no-print-directory all
+	@tools/run-tests.py $(BUILD) --suite conformance
 
 quick: all
 	@tools/run-tests.py $(BUILD) --suite quick

