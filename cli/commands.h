@@ -10,6 +10,7 @@ extern const struct ent_cli_command ent_cli_add, ent_cli_remove, ent_cli_tables,
 extern const struct ent_cli_command ent_cli_grant, ent_cli_grants, ent_cli_revoke;                                /* grants.c */
 extern const struct ent_cli_command ent_cli_explain, ent_cli_query;                                               /* query.c */
 extern const struct ent_cli_command ent_cli_copy, ent_cli_compare;                                                /* move.c */
+extern const struct ent_cli_command ent_cli_replicate;                                                            /* replicate.c */
 /* Stores the rows of a finished job, asked for as frames. */
 int ent_cli_into(struct ent_cli *cli, const char *job, const char *target, struct ent_err *err); /* move.c */
 extern const struct ent_cli_command ent_cli_jobs, ent_cli_approve, ent_cli_deny, ent_cli_cancel; /* jobs.c */

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "cli/commands.h"
+#include "cli/move.h"
 #include "cli/print.h"
 
 static double now_seconds(void)
@@ -39,7 +40,7 @@ static void put_absolute(struct ent_buf *out, const char *path, size_t len)
 }
 
 /* Files are named absolutely, so that the node finds them from its own folder; org.table and URLs stay as they are. */
-static json_t *end_text(const char *text)
+json_t *ent_cli_move_end(const char *text)
 {
 	ENT_CLEANUP(ent_buf_deinit) struct ent_buf out = ENT_BUF(16384);
 	const char *hash = strrchr(text, '#'), *colon = strchr(text, ':');
@@ -236,7 +237,7 @@ static int watch(struct ent_cli *cli, const char *id, FILE *reports, json_t **re
 	}
 }
 
-static int move_error(const json_t *move, struct ent_err *err)
+int ent_cli_move_error(const json_t *move, struct ent_err *err)
 {
 	const json_t *e = json_object_get(move, "error");
 	if (!e || json_is_null(e))
@@ -248,7 +249,7 @@ static int move_error(const json_t *move, struct ent_err *err)
 	return code ? code : ENT_EINTERNAL;
 }
 
-static int start_and_watch(struct ent_cli *cli, const json_t *args, FILE *reports, json_t **ret_move, struct ent_err *err)
+int ent_cli_move_watch(struct ent_cli *cli, const json_t *args, FILE *reports, json_t **ret_move, struct ent_err *err)
 {
 	ENT_JSON_AUTO started = NULL;
 	char id[40];
@@ -258,29 +259,34 @@ static int start_and_watch(struct ent_cli *cli, const json_t *args, FILE *report
 	return watch(cli, id, reports, ret_move, err);
 }
 
+int ent_cli_move_args(const struct ent_cli *cli, json_t *args, struct ent_err *err)
+{
+	set_list(cli, "key", "keys", args);
+	ENT_TRY(set_number(cli, "split-rows", "rows_per_split", 1000000000, args, err));
+	ENT_TRY(set_options(cli, args, err));
+	ENT_TRY(set_secret(cli, "password-file", "source_secret", args, err));
+	return set_secret(cli, "dst-password-file", "target_secret", args, err);
+}
+
 /* ---- copy ---- */
 
 static int copy_args(struct ent_cli *cli, json_t *args, struct ent_err *err)
 {
 	json_t *targets = json_array();
 	json_object_set_new(args, "kind", json_string("copy"));
-	json_object_set_new(args, "source", end_text(cli->args[0]));
+	json_object_set_new(args, "source", ent_cli_move_end(cli->args[0]));
 	for (size_t i = 1; i < cli->n_args; i++)
-		json_array_append_new(targets, end_text(cli->args[i]));
+		json_array_append_new(targets, ent_cli_move_end(cli->args[i]));
 	json_object_set_new(args, "targets", targets);
 	set_text(cli, "where", "where", args);
 	set_text(cli, "mode", "mode", args);
 	set_text(cli, "purpose", "purpose", args);
 	set_list(cli, "columns", "columns", args);
-	set_list(cli, "key", "keys", args);
 	set_list(cli, "allow-lossy", "allow_lossy", args);
 	set_flag(cli, "dry-run", "dry_run", args);
 	set_flag(cli, "restart", "restart", args);
 	ENT_TRY(set_number(cli, "parallel", "parallel", 16, args, err));
-	ENT_TRY(set_number(cli, "split-rows", "rows_per_split", 1000000000, args, err));
-	ENT_TRY(set_options(cli, args, err));
-	ENT_TRY(set_secret(cli, "password-file", "source_secret", args, err));
-	return set_secret(cli, "dst-password-file", "target_secret", args, err);
+	return ent_cli_move_args(cli, args, err);
 }
 
 static void tell_copied(const json_t *move, double seconds)
@@ -304,10 +310,10 @@ static int run_copy(struct ent_cli *cli, struct ent_err *err)
 	bool dry = ent_cli_flag(cli, "dry-run");
 	double start = now_seconds();
 	ENT_TRY(copy_args(cli, args, err));
-	ENT_TRY(start_and_watch(cli, args, cli->json ? NULL : dry ? stdout : stderr, &move, err));
+	ENT_TRY(ent_cli_move_watch(cli, args, cli->json ? NULL : dry ? stdout : stderr, &move, err));
 	if (cli->json)
 		ent_cli_json(move);
-	ENT_TRY(move_error(move, err));
+	ENT_TRY(ent_cli_move_error(move, err));
 	if (!cli->json && !dry)
 		tell_copied(move, now_seconds() - start);
 	return 0;
@@ -363,15 +369,15 @@ int ent_cli_into(struct ent_cli *cli, const char *job, const char *target, struc
 {
 	const char *mode = ent_cli_value(cli, "mode");
 	ENT_JSON_AUTO move = NULL;
-	ENT_JSON_AUTO args = json_pack("{s:s,s:o,s:[o],s:s}", "kind", "copy", "source", json_sprintf("job:%s", job), "targets", end_text(target),
-				       "mode", mode ? mode : "append");
+	ENT_JSON_AUTO args = json_pack("{s:s,s:o,s:[o],s:s}", "kind", "copy", "source", json_sprintf("job:%s", job), "targets",
+				       ent_cli_move_end(target), "mode", mode ? mode : "append");
 	if (!args)
 		return ent_nomem(err);
 	set_list(cli, "key", "keys", args);
 	ENT_TRY(set_options(cli, args, err));
 	ENT_TRY(set_secret(cli, "dst-password-file", "target_secret", args, err));
-	ENT_TRY(start_and_watch(cli, args, stderr, &move, err));
-	ENT_TRY(move_error(move, err));
+	ENT_TRY(ent_cli_move_watch(cli, args, stderr, &move, err));
+	ENT_TRY(ent_cli_move_error(move, err));
 	printf("%lld rows stored in %s, receipt %s\n", (long long)ent_cli_int(json_object_get(move, "result"), "rows"), target,
 	       ent_cli_str(move, "receipt"));
 	return 0;
@@ -382,8 +388,8 @@ int ent_cli_into(struct ent_cli *cli, const char *job, const char *target, struc
 static int compare_args(struct ent_cli *cli, json_t *args, struct ent_err *err)
 {
 	json_object_set_new(args, "kind", json_string("compare"));
-	json_object_set_new(args, "source", end_text(cli->args[0]));
-	json_object_set_new(args, "targets", json_pack("[o]", end_text(cli->args[1])));
+	json_object_set_new(args, "source", ent_cli_move_end(cli->args[0]));
+	json_object_set_new(args, "targets", json_pack("[o]", ent_cli_move_end(cli->args[1])));
 	set_text(cli, "where", "where", args);
 	set_text(cli, "dst-where", "where_target", args);
 	set_list(cli, "columns", "columns", args);
@@ -451,12 +457,12 @@ static int run_compare(struct ent_cli *cli, struct ent_err *err)
 	ENT_JSON_AUTO args = json_object();
 	ENT_JSON_AUTO move = NULL;
 	ENT_TRY(compare_args(cli, args, err));
-	ENT_TRY(start_and_watch(cli, args, NULL, &move, err));
+	ENT_TRY(ent_cli_move_watch(cli, args, NULL, &move, err));
 	const json_t *result = json_object_get(move, "result");
 	bool equal = json_is_true(json_object_get(result, "equal"));
 	if (cli->json)
 		ent_cli_json(move);
-	ENT_TRY(move_error(move, err));
+	ENT_TRY(ent_cli_move_error(move, err));
 	if (!cli->json && equal)
 		printf("equal: %lld rows%s, receipt %s\n", (long long)ent_cli_int(result, "rows_a"),
 		       json_is_true(json_object_get(result, "in_stores")) ? " (by the stores' own checksums)" : "", ent_cli_str(move, "receipt"));

@@ -4,10 +4,12 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include "base/arena.h"
 #include "cli/source_open.h"
 #include "move/feed.h"
+#include "move/replicate.h"
 
 #define ENDS_MAX 9
 #define LINK_TIMEOUT_MS 15000
@@ -176,7 +178,8 @@ static void on_report(void *self, const json_t *report) { post_note(self, NULL, 
 /* A question to the node that the move waits for. */
 struct question {
 	struct task *task;
-	const char *name;
+	const char *name;    /* may the copy be committed? */
+	const json_t *batch; /* or: a batch of a stream is durable */
 	pthread_mutex_t lock;
 	pthread_cond_t answered;
 	bool done;
@@ -188,7 +191,9 @@ static void question_run(void *arg)
 {
 	struct question *q = arg;
 	struct ent_node *node = *q->task->mover->o.node;
-	int code = node ? ent_node_move_decide(node, q->task->id, q->name, q->err) : ent_fail(q->err, ENT_ECANCELLED, "the node is stopping");
+	int code = !node      ? ent_fail(q->err, ENT_ECANCELLED, "the node is stopping")
+		   : q->batch ? ent_node_move_batch(node, q->task->id, q->batch, q->err)
+			      : ent_node_move_decide(node, q->task->id, q->name, q->err);
 	pthread_mutex_lock(&q->lock);
 	q->code = code;
 	q->done = true;
@@ -196,9 +201,11 @@ static void question_run(void *arg)
 	pthread_mutex_unlock(&q->lock);
 }
 
-static int on_decide(void *self, const char *name, struct ent_err *err)
+static int asked(struct task *t, const char *name, const json_t *batch, struct ent_err *err)
 {
-	struct question q = { .task = self, .name = name, .lock = PTHREAD_MUTEX_INITIALIZER, .answered = PTHREAD_COND_INITIALIZER, .err = err };
+	struct question q = {
+		.task = t, .name = name, .batch = batch, .lock = PTHREAD_MUTEX_INITIALIZER, .answered = PTHREAD_COND_INITIALIZER, .err = err
+	};
 	if (ent_queue_post(q.task->mover->o.queue, question_run, &q))
 		return ent_fail(err, ENT_ECANCELLED, "the node is stopping");
 	pthread_mutex_lock(&q.lock);
@@ -207,6 +214,8 @@ static int on_decide(void *self, const char *name, struct ent_err *err)
 	pthread_mutex_unlock(&q.lock);
 	return q.code;
 }
+
+static int on_decide(void *self, const char *name, struct ent_err *err) { return asked(self, name, NULL, err); }
 
 /* ---- the kinds ---- */
 
@@ -327,6 +336,87 @@ static int run_settle(struct task *t, struct ent_err *err)
 	return 0;
 }
 
+/* ---- streams ---- */
+
+static int on_batch(void *self, const struct ent_replicate_batch *b, struct ent_err *err)
+{
+	ENT_JSON_AUTO batch = json_pack("{s:s,s:s,s:I,s:I,s:s}", "from", b->from, "to", b->to, "rows", (json_int_t)b->rows, "transactions",
+					(json_int_t)b->transactions, "digest", b->digest);
+	return batch ? asked(self, NULL, batch, err) : ent_nomem(err);
+}
+
+static json_t *stopped_json(const struct task *t, const struct ent_replicate_status *s)
+{
+	json_t *list = json_array();
+	for (size_t i = 0; i < s->n_tables; i++)
+		if (s->stopped[i])
+			json_array_append_new(list, json_pack("{s:O,s:s}", "table",
+							      json_object_get(json_array_get(json_object_get(t->args, "tables"), i), "source"), "why",
+							      s->stopped[i]));
+	return list;
+}
+
+static void on_status(void *self, const struct ent_replicate_status *s)
+{
+	static const char *const states[] = { "starting", "copying", "catching up", "streaming", "waiting" };
+	struct task *t = self;
+	json_decref(t->result);
+	t->result = json_pack("{s:s,s:s,s:s,s:I,s:I,s:I,s:I,s:I,s:I,s:s,s:s,s:o}", "state", states[s->state], "kind", s->kind, "promise", s->promise,
+			      "rows_copied", (json_int_t)s->rows_copied, "rows_applied", (json_int_t)s->rows_applied, "transactions",
+			      (json_int_t)s->transactions, "lag_us", (json_int_t)s->lag_us, "lag_rows", (json_int_t)s->lag_rows, "retained_bytes",
+			      (json_int_t)s->retained_bytes, "cursor", s->cursor, "trouble", s->trouble, "stopped", stopped_json(t, s));
+	struct ent_move_progress p = { .phase = states[s->state], .rows = s->rows_copied + s->rows_applied, .rows_total = -1 };
+	post_note(t, NULL, t->result);
+	post_note(t, &p, NULL);
+}
+
+static int64_t now_us(void *self)
+{
+	struct timespec now;
+	(void)self;
+	clock_gettime(CLOCK_REALTIME, &now);
+	return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
+
+static void wait_ms(void *self, uint32_t ms)
+{
+	for (; ms && !is_cancelled(self); ms -= ms < 50 ? ms : 50)
+		nanosleep(&(struct timespec){ .tv_nsec = 50000000 }, NULL);
+}
+
+static int stream_make(struct task *t, struct ent_replicate *ret, struct ent_err *err)
+{
+	const json_t *list = json_object_get(t->args, "tables");
+	size_t n = json_array_size(list), n_keys;
+	struct ent_replicate_table *tables = ENT_NEWS(t->arena, n + 1, struct ent_replicate_table);
+	const char **keys = texts(t, "keys", &n_keys);
+	if (!tables)
+		return ent_nomem(err);
+	for (size_t i = 0; i < n; i++) {
+		const json_t *one = json_array_get(list, i);
+		ENT_TRY(ent_json_str(one, "source", &tables[i].source, err));
+		ENT_TRY(ent_json_str(one, "target", &tables[i].target, err));
+		tables[i].keys = keys;
+		tables[i].n_keys = n_keys;
+	}
+	*ret = (struct ent_replicate){ .name = text(t, "name"),
+				       .source = t->ends[0],
+				       .target = t->ends[1],
+				       .tables = tables,
+				       .n_tables = n,
+				       .until_caught_up = flag(t, "until_caught_up"),
+				       .rows_per_split = number(t, "rows_per_split") };
+	return ret->name ? 0 : ent_fail(err, ENT_EUSAGE, "a stream needs a name");
+}
+
+static int run_replicate(struct task *t, bool drop, struct ent_err *err)
+{
+	const struct ent_replicate_env env = { t, is_cancelled, on_status, on_batch, now_us, wait_ms };
+	struct ent_replicate stream;
+	ENT_TRY(stream_make(t, &stream, err));
+	return drop ? ent_replicate_drop(&stream, err) : ent_replicate_run(&stream, &env, err);
+}
+
 static int run_kind(struct task *t, struct ent_err *err)
 {
 	struct ent_move_env env = { t, is_cancelled, on_progress, on_report, on_decide };
@@ -340,6 +430,8 @@ static int run_kind(struct task *t, struct ent_err *err)
 		return run_serve(t, err);
 	if (!strcmp(t->kind, "settle"))
 		return run_settle(t, err);
+	if (!strcmp(t->kind, "replicate") || !strcmp(t->kind, "unreplicate"))
+		return run_replicate(t, t->kind[0] == 'u', err);
 	return ent_fail(err, ENT_EUSAGE, "no move of kind %s", t->kind);
 }
 

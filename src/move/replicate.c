@@ -188,6 +188,10 @@ static int table_copy(struct ent_following *f, size_t i, struct ent_err *err)
 	f->rows_before = f->rows_copied;
 	ENT_TRY(ent_move_copy(&copy, &env, &result, err));
 	f->rows_copied = f->rows_before + result.rows;
+	struct ent_move_digest d = { .rows = result.rows };
+	if (ent_digest_parse(result.digest, &d))
+		ent_digest_sum(&f->batch.digest, &d);
+	f->batch.rows += result.rows;
 	return 0;
 }
 
@@ -209,7 +213,9 @@ static int copied(struct ent_following *f, struct ent_err *err)
 		ENT_TRY(ent_following_mark(f, part, "done", f->rows_copied - f->rows_before, err));
 	}
 	ENT_TRY(f->source.connector->position(f->source.source, f->goal, err));
-	return ent_following_mark(f, "copied", f->goal, f->rows_copied, err);
+	ENT_TRY(ent_following_mark(f, "copied", f->goal, f->rows_copied, err));
+	snprintf(f->batch.from, sizeof f->batch.from, "copy");
+	return ent_following_batch(f, true, err);
 }
 
 static int tables_open(struct ent_following *f, struct ent_err *err)

@@ -36,7 +36,7 @@ struct ent_replicate_status { /* borrowed during the call */
 };
 
 struct ent_replicate_batch {   /* what was made durable since the last one: for the ledger */
-	const char *from, *to; /* cursors */
+	const char *from, *to; /* cursors; from "copy": the rows that were copied at first */
 	uint64_t rows, transactions;
 	char digest[65]; /* digest.h over the canonical bytes of the changed rows */
 };

@@ -75,6 +75,11 @@ static void put_text(const struct ent_entry *e, struct ent_buf *out)
 		ent_buf_printf(out, "%s %s", text_of(body, "alarm"), text_of(body, "subject"));
 	else if (e->type == ENT_ENTRY_CROSSREF)
 		ent_buf_printf(out, "%s", text_of(body, "org"));
+	else if (e->type == ENT_ENTRY_REPLICATE)
+		ent_buf_printf(out, "%s: %lld rows in %lld transactions from %s to %s", text_of(body, "stream"),
+			       (long long)json_integer_value(json_object_get(body, "rows")),
+			       (long long)json_integer_value(json_object_get(body, "transactions")), text_of(body, "source"),
+			       text_of(body, "target"));
 	else if (e->type == ENT_ENTRY_COPY || e->type == ENT_ENTRY_COMPARE)
 		put_move(e->type, body, out);
 	else if (e->type == ENT_ENTRY_BLOCK)

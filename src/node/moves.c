@@ -83,6 +83,7 @@ uint64_t ent_moves_tick(struct ent_node *n)
 	if (!n->moves_recovered && n->env.mesh) {
 		n->moves_recovered = true;
 		ent_moves_recover(n);
+		ent_streams_recover(n);
 	}
 	for (struct ent_moving **at = &n->moves; *at;) {
 		struct ent_moving *m = *at;
@@ -325,7 +326,7 @@ static size_t running(const struct ent_node *n)
 	return count;
 }
 
-static int begin(struct ent_node *n, struct ent_moving *m, const json_t *args, struct ent_err *err)
+int ent_moving_prepare(struct ent_node *n, struct ent_moving *m, const json_t *args, struct ent_err *err)
 {
 	static const char *const hidden[] = { "source", "targets", "source_options", "target_options", "source_secret", "target_secret", "kind" };
 	if (running(n) >= MOVES_MAX)
@@ -334,7 +335,12 @@ static int begin(struct ent_node *n, struct ent_moving *m, const json_t *args, s
 	for (size_t i = 0; i < ENT_COUNT(hidden); i++)
 		json_object_del(m->args, hidden[i]);
 	json_object_set_new(m->args, "owner", json_sprintf("entente-%s-", n->card.org));
-	ENT_TRY(resolve_all(n, m, args, err));
+	return resolve_all(n, m, args, err);
+}
+
+static int begin(struct ent_node *n, struct ent_moving *m, const json_t *args, struct ent_err *err)
+{
+	ENT_TRY(ent_moving_prepare(n, m, args, err));
 	if (json_array_size(m->ends) > 2 && ent_moves_in_doubt(n))
 		ent_moves_recover(n);
 	if (json_array_size(m->ends) > 2 && !strcmp(m->kind, "copy") && !json_is_true(json_object_get(m->args, "dry_run"))) {
@@ -351,7 +357,7 @@ void ent_verb_move_start(struct ent_node *n, const json_t *args, struct ent_repl
 	const char *kind;
 	if (!ent_arg_text(args, "kind", true, &kind, reply))
 		return;
-	bool known = !strcmp(kind, "copy") || !strcmp(kind, "compare");
+	bool known = !strcmp(kind, "copy") || !strcmp(kind, "compare") || !strcmp(kind, "replicate");
 	struct ent_moving *m = known ? ent_moving_new(n, kind) : NULL;
 	int r = m ? begin(n, m, args, &err) : known ? ent_nomem(&err) : ent_fail(&err, ENT_EUSAGE, "no move of kind \"%.20s\"", kind);
 	if (r || !m) {
@@ -440,9 +446,14 @@ void ent_node_move_progress(struct ent_node *node, const char *id, const struct 
 void ent_node_move_report(struct ent_node *node, const char *id, const json_t *report)
 {
 	struct ent_moving *m = ent_moving_find(node, id);
-	if (!m || m->ended || json_array_size(m->reports) >= REPORTS_MAX)
+	if (!m || m->ended)
 		return;
-	json_array_append_new(m->reports, json_deep_copy(report));
+	if (!strcmp(m->kind, "replicate")) { /* its state, over and over */
+		json_decref(m->result);
+		m->result = json_deep_copy(report);
+	} else if (json_array_size(m->reports) < REPORTS_MAX) {
+		json_array_append_new(m->reports, json_deep_copy(report));
+	}
 	changed(node, m);
 }
 
@@ -476,21 +487,26 @@ static void copy_members(const json_t *from, json_t *to, const char *const *keys
 			json_object_set(to, keys[i], json_object_get(from, keys[i]));
 }
 
+int ent_moving_commit_to(struct ent_node *n, const json_t *content, json_t *fields, struct ent_err *err)
+{
+	ENT_CLEANUP(ent_buf_deinit) struct ent_buf text = ENT_BUF(4 << 20);
+	uint8_t commitment[ENT_HASH_BYTES];
+	char hex[65];
+	ENT_TRY(ent_json_canonical(content, &text, err));
+	ENT_TRY(ent_content_put(&n->content, ent_buf_bytes(&text), commitment, err));
+	ent_hex(hex, commitment, sizeof commitment);
+	return json_object_set_new(fields, "commitment", json_string(hex)) ? ent_nomem(err) : 0;
+}
+
 /* What the entry names by a salted commitment only: conditions hold row values, and digests can be guessed from few rows. */
 static int put_commitment(struct ent_node *n, const struct ent_moving *m, json_t *fields, struct ent_err *err)
 {
 	static const char *const asked[] = { "columns", "keys", "where", "where_target", "allow_lossy" };
 	static const char *const found[] = { "digest", "digest_a", "digest_b" };
-	ENT_CLEANUP(ent_buf_deinit) struct ent_buf text = ENT_BUF(4 << 20);
 	ENT_JSON_AUTO content = json_pack("{s:O}", "reports", m->reports);
-	uint8_t commitment[ENT_HASH_BYTES];
-	char hex[65];
 	copy_members(m->args, content, asked, ENT_COUNT(asked));
 	copy_members(m->result, content, found, ENT_COUNT(found));
-	ENT_TRY(ent_json_canonical(content, &text, err));
-	ENT_TRY(ent_content_put(&n->content, ent_buf_bytes(&text), commitment, err));
-	ent_hex(hex, commitment, sizeof commitment);
-	return json_object_set_new(fields, "commitment", json_string(hex)) ? ent_nomem(err) : 0;
+	return ent_moving_commit_to(n, content, fields, err);
 }
 
 static int enter_copy(struct ent_node *n, struct ent_moving *m, const struct ent_err *failed, uint64_t *ret_at, struct ent_err *err)
@@ -543,6 +559,8 @@ static int enter(struct ent_node *n, struct ent_moving *m, const struct ent_err 
 	if (json_is_true(json_object_get(m->args, "dry_run")) ||
 	    (failed && (compare || (!moved && !m->request[0] && strcmp(m->kind, "serve") != 0))) || !strcmp(m->kind, "settle"))
 		return 0;
+	if (strstr(m->kind, "replicate")) /* by batches */
+		return 0;
 	bool serve = !strcmp(m->kind, "serve");
 	ENT_TRY(compare ? enter_compare(n, m, &at, err) : serve ? enter_served(n, m, failed, &at, err) : enter_copy(n, m, failed, &at, err));
 	snprintf(m->receipt, sizeof m->receipt, "%s/%llu", n->card.org, (unsigned long long)at);
@@ -564,13 +582,18 @@ void ent_node_move_ended(struct ent_node *node, const char *id, const json_t *re
 	struct ent_err mine = ENT_ERR_INIT;
 	if (!m || m->ended)
 		return;
-	m->result = result ? json_deep_copy(result) : NULL;
+	if (result || !strstr(m->kind, "replicate")) {
+		json_decref(m->result);
+		m->result = result ? json_deep_copy(result) : NULL;
+	}
 	if (enter(node, m, err, &mine) && !err)
 		err = &mine;
 	if (err)
 		m->error = *err;
 	settled(node, m, err != NULL);
 	m->ended = true;
+	if (strstr(m->kind, "replicate"))
+		ent_stream_ended(node, m, err);
 	m->ended_ms = ent_node_mono(node);
 	ent_log(node->env.log, ENT_LOG_INFO, "move", "kind=%s id=%s state=%s rows=%llu", m->kind, m->id, state_of(m),
 		(unsigned long long)m->note.rows);

@@ -34,6 +34,10 @@ struct ent_moving *ent_moving_new(struct ent_node *n, const char *kind);
 void ent_moving_add(struct ent_node *n, struct ent_moving *m); /* from now on the node owns it */
 void ent_moving_free(struct ent_moving *m);
 int ent_moving_hand_over(struct ent_node *n, const struct ent_moving *m, struct ent_err *err);
+/* Arguments and ends of a move from those of a verb. */
+int ent_moving_prepare(struct ent_node *n, struct ent_moving *m, const json_t *args, struct ent_err *err);
+/* Keeps content in the store of contents and puts its salted commitment into an entry's fields. */
+int ent_moving_commit_to(struct ent_node *n, const json_t *content, json_t *fields, struct ent_err *err);
 int ent_moving_own_table(struct ent_node *n, const char *table, json_t **ret, struct ent_err *err);
 
 /* ---- move_peer.c ---- */
@@ -55,6 +59,15 @@ void ent_moves_recover(struct ent_node *n);
 size_t ent_moves_in_doubt(struct ent_node *n); /* copies to several targets whose end is not known to be settled */
 /* A copy entry of ours: a decision is remembered, grants that let rows leave are debited. */
 int ent_moves_apply(struct ent_node *n, uint64_t at, const json_t *body, struct ent_err *err);
+
+/* ---- streams.c ---- */
+void ent_verb_replicate_start(struct ent_node *n, const json_t *args, struct ent_reply *reply);
+void ent_verb_replicate_list(struct ent_node *n, const json_t *args, struct ent_reply *reply);
+void ent_verb_replicate_pause(struct ent_node *n, const json_t *args, struct ent_reply *reply);
+void ent_verb_replicate_resume(struct ent_node *n, const json_t *args, struct ent_reply *reply);
+void ent_verb_replicate_stop(struct ent_node *n, const json_t *args, struct ent_reply *reply);
+void ent_stream_ended(struct ent_node *n, struct ent_moving *m, const struct ent_err *failed); /* the work of a stream ended */
+void ent_streams_recover(struct ent_node *n);                                                  /* what ran before a restart runs again */
 
 /* add.c: the text of a source as {url, object, secret?}; a password goes to HOME/secrets under name. warnings: array or NULL. */
 int ent_source_text_parse(struct ent_node *n, const char *name, const char *source, const char *secret, json_t *spec, json_t *warnings,

@@ -93,6 +93,8 @@ int ent_node_run_before_output(struct ent_node *node, const char *job, uint32_t 
 void ent_node_move_progress(struct ent_node *node, const char *id, const struct ent_move_note *note);
 void ent_node_move_report(struct ent_node *node, const char *id, const json_t *report);
 int ent_node_move_decide(struct ent_node *node, const char *id, const char *name, struct ent_err *err);
+/* A batch of a stream became durable at its target: {from, to, rows, transactions, digest}. 0 = its ledger entry is durable. */
+int ent_node_move_batch(struct ent_node *node, const char *id, const json_t *batch, struct ent_err *err);
 void ent_node_move_ended(struct ent_node *node, const char *id, const json_t *result, const struct ent_err *err);
 /* The run ended here, well (err NULL) or not. result is lent. */
 void ent_node_run_ended(struct ent_node *node, const char *job, uint32_t attempt, const struct ent_run_result *result, const struct ent_err *err);
