@@ -34,8 +34,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct ent_reader r = ent_reader(ent_bytes(data, size));
 	while (ent_reader_left(&r)) {
 		ENT_CLEANUP(ent_buf_deinit)
-		struct ent_buf first = ENT_BUF(1 << 20),
-			       wire = ENT_BUF(1 << 20), second = ENT_BUF(1 << 20), rest = ENT_BUF(1 << 20);
+		struct ent_buf first = ENT_BUF(1 << 20), wire = ENT_BUF(1 << 20), second = ENT_BUF(1 << 20), rest = ENT_BUF(1 << 20);
 		enum ent_cass_kind kind = (enum ent_cass_kind)(ent_read_u8(&r) % ENT_COUNT(types));
 		struct ent_type type = types[kind];
 		if ((kind == ENT_CASS_DECIMAL || kind == ENT_CASS_VARINT) && ent_reader_left(&r) && r.at[0] & 0x80)

@@ -89,7 +89,9 @@ install_duckdb() {
 
 install_servers() {
 	local s
-	command -v mvn >/dev/null && command -v javac >/dev/null || install_packages "${maven_packages[@]}"
+	if ! command -v mvn >/dev/null || ! command -v javac >/dev/null; then
+		install_packages "${maven_packages[@]}"
+	fi
 	for s in "${maven_servers[@]}"; do
 		test/servers/"$s".sh install
 	done

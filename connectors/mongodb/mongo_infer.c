@@ -61,7 +61,7 @@ static void decimal_look(struct seen *n, const bson_iter_t *at)
 		return;
 	}
 	char *e = strchr(text, 'E'), *point;
-	int exponent = e ? atoi(e + 1) : 0, digits = 0;
+	int exponent = e ? (int)strtol(e + 1, NULL, 10) : 0, digits = 0;
 	if (e)
 		*e = 0;
 	point = strchr(text, '.');

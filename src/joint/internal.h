@@ -17,8 +17,8 @@ struct ent_run {
 	struct ent_frame_layout *ret_open; /* dry: where the shape of the output goes */
 	struct ent_mpc *mpc;
 	struct ent_bits totals[ENT_SEEN_MAX], dropped; /* one row: distinct rows in all of what the guard counts; a group was dropped */
-	struct ent_bits anti[ENT_SQL_RELS_MAX]; /* one row: an anti-joined relation matched k rows over the whole join */
-	struct ent_buf sealed[ENT_SOURCES_MAX];            /* requester: label tables received, per source */
+	struct ent_bits anti[ENT_SQL_RELS_MAX];        /* one row: an anti-joined relation matched k rows over the whole join */
+	struct ent_buf sealed[ENT_SOURCES_MAX];        /* requester: label tables received, per source */
 	struct ent_joint_result *result;
 };
 
@@ -50,8 +50,8 @@ int ent_joint_plan_outputs(struct ent_joint_plan *p, struct ent_err *err);
 int ent_joint_plan_one(struct ent_joint_plan *p, struct ent_err *err);
 int ent_joint_dry(struct ent_joint_plan *p, struct ent_err *err);
 /* Makes the owner's query and the table it looks like. k > 0: groups of fewer rows stay out, and cells over fewer non-NULL values are NULL. */
-int ent_joint_derive(struct ent_arena *arena, const struct ent_rel *rel, const struct ent_decision *decision, uint32_t k, struct ent_query **ret_query, struct ent_table **ret_table,
-		     struct ent_err *err);
+int ent_joint_derive(struct ent_arena *arena, const struct ent_rel *rel, const struct ent_decision *decision, uint32_t k,
+		     struct ent_query **ret_query, struct ent_table **ret_table, struct ent_err *err);
 bool ent_joint_maybe_null(const struct ent_joint_plan *p, const struct ent_expr *e);
 struct ent_want ent_joint_null_want(const struct ent_joint_plan *p, const struct ent_expr *e);
 

@@ -75,7 +75,8 @@ struct ent_joint_env {
 	uint32_t attempt;
 	struct ent_pool *pool; /* NULL = one worker */
 	size_t memory_max;     /* bytes for rows in this run; 0 = 600 MiB */
-	/* Lent link to another participant, opened on first use; name is "mpc", "rows", "labels", "keys", "guard" or "output", the same at both ends. */
+	/* Lent link to another participant, opened on first use; name is "mpc", "rows", "labels", "keys", "guard" or "output", the same at both ends.
+	 */
 	int (*link)(void *self, const char *org, const char *name, struct ent_link **ret, struct ent_err *err);
 	struct ent_random *random;
 	/* Owners: where these tables (all ours) are, then one statement over them. The stream is ours to release. */
@@ -91,8 +92,8 @@ struct ent_joint_env {
 	int (*before_output)(void *self, struct ent_bytes component, struct ent_err *err);
 	void (*progress)(void *self, uint64_t done, uint64_t total, const char *text); /* may be NULL; bytes sent so far against the mean */
 	bool (*cancelled)(void *self);                                                 /* may be NULL */
-	/* Earlier jobs of this requester that the decision names and of which a record is here, in any order. One without a record released nothing or
-	 * showed nothing as far as this party knows; the parties agree about that before they compare. */
+	/* Earlier jobs of this requester that the decision names and of which a record is here, in any order. One without a record released nothing
+	 * or showed nothing as far as this party knows; the parties agree about that before they compare. */
 	const struct ent_joint_guard_blob *guard;
 	size_t n_guard;
 };

@@ -105,7 +105,7 @@ struct kit_proxy *kit_proxy_start(const char *url, size_t cut_after)
 	struct sockaddr_in a = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	socklen_t len = sizeof a;
 	p->cut_after = cut_after;
-	p->target = atoi(strrchr(url, ':') + 1);
+	p->target = (int)strtol(strrchr(url, ':') + 1, NULL, 10);
 	p->listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (bind(p->listener, (struct sockaddr *)&a, sizeof a) || listen(p->listener, 8) || getsockname(p->listener, (struct sockaddr *)&a, &len) ||
 	    pthread_create(&p->thread, NULL, serve, p))

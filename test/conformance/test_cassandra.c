@@ -342,7 +342,7 @@ int main(int argc, char **argv)
 		return 2;
 	cass_port = argv[2];
 	cass_folder = argv[3];
-	if (!OK(!cql_connect(&client, (unsigned)atoi(cass_port), &e), "the server answers %s", e.what))
+	if (!OK(!cql_connect(&client, (unsigned)strtoul(cass_port, NULL, 10), &e), "the server answers %s", e.what))
 		return tap_done();
 	tables_make(&client);
 	const struct ent_connector *c = suite_module(argv[1]);
