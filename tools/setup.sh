@@ -7,10 +7,10 @@ cd "$(dirname "$0")/.."
 packages=(gcc libc6-dev pkg-config meson ninja-build python3 ca-certificates openssl libssl-dev libpg-query-dev libjansson-dev libsqlite3-dev
 	libmicrohttpd-dev libcurl4-openssl-dev libpq-dev libmariadb-dev libmongoc-dev)
 npm_packages=(npm)
-maven_packages=(maven default-jdk-headless)
+maven_packages=(maven openjdk-17-jdk-headless)
 maven_servers=(cassandra mongo mysql) # test/servers/NAME.sh install: pinned jars from Maven
 check_packages=(clang clang-format clang-tidy libclang-rt-14-dev valgrind shellcheck)
-test_packages=(postgresql-15 mariadb-server-core mariadb-client-core maven openjdk-17-jdk-headless)
+test_packages=(postgresql-15 mariadb-server-core mariadb-client-core)
 
 duckdb_version=1.4.4
 duckdb_lib=@duckdb/node-bindings-linux-x64@1.4.4-r.4
