@@ -80,6 +80,8 @@ int ent_cass_send(struct ent_source *s, struct ent_cass_call *c, struct ent_err 
 /* Waits for the answer; sends again after a lost connection, a time-out or overload of the server, a forgotten statement. An error of the server
  * is filled into err with what. The event is lent until the call ends. */
 int ent_cass_wait_for(struct ent_source *s, struct ent_cass_call *c, const char *what, struct ent_cql_event *ret, struct ent_err *err);
+/* Moves bytes without waiting when at least so many wait to be sent; a loss shows at the next wait. */
+void ent_cass_flow(struct ent_source *s, size_t bytes);
 void ent_cass_end(struct ent_cass_call *c); /* NULL is fine; an answer under way is dropped when it comes */
 /* Statement to its end. values: n [value]s. *ret_call (the caller ends it) lends *ret. */
 struct ent_cass_run {
@@ -135,6 +137,9 @@ int ent_cass_map(struct ent_source *s, const struct ent_target *target, struct e
 /* Makes keyspace and table where they lack, empties the table where the mode says so. */
 int ent_cass_target_ready(struct ent_source *s, const struct ent_target *target, struct ent_cass_table **ret, bool *ret_fresh, struct ent_err *err);
 int ent_cass_keyspace_make(struct ent_source *s, const char *keyspace, struct ent_err *err);
+int ent_cass_change(struct ent_source *s, const struct ent_buf *sql, const char *what, struct ent_err *err); /* and waits until every node knows it */
+int ent_cass_target_empty(struct ent_source *s, const char *object, struct ent_err *err);
+int ent_cass_target_add(struct ent_source *s, const char *object, const struct ent_field_info *column, struct ent_err *err);
 
 /* --- cass_sink.c, cass_mark.c --- */
 int ent_cass_sink_open(struct ent_source *s, const char *job, uint64_t *epoch, struct ent_sink **ret, struct ent_err *err);
@@ -146,6 +151,7 @@ int ent_cass_sink_commit(struct ent_sink *k, const struct ent_sink_checkpoint *c
 int ent_cass_sink_rollback(struct ent_sink *k, struct ent_err *err);
 int ent_cass_sink_last(struct ent_sink *k, const char *part, struct ent_sink_checkpoint *ret, struct ent_err *err);
 int ent_cass_sink_finish(struct ent_sink *k, int forget, struct ent_err *err);
+int ent_cass_sink_alter(struct ent_sink *k, size_t index, const struct ArrowSchema *schema, struct ent_err *err);
 void ent_cass_sink_close(struct ent_sink *k);
 
 /* The job's row of the checkpoint table: which run may write, and from which write time on its rows count. */

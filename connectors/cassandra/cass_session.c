@@ -136,6 +136,13 @@ static int pump(struct ent_source *s, struct ent_err *err)
 	return 0;
 }
 
+void ent_cass_flow(struct ent_source *s, size_t bytes)
+{
+	bool progress = false;
+	if (s->link && s->out.len - s->out_at >= bytes && !write_some(s, &progress, NULL))
+		(void)read_some(s, &progress, NULL);
+}
+
 /* --- calls --- */
 
 static int wait_answer(struct ent_source *s, struct ent_cass_call *c, struct ent_err *err)

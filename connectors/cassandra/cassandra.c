@@ -103,12 +103,25 @@ const struct ent_connector *ent_connector_entry(void)
 							.schemes = "cassandra",
 							.suffixes = "",
 							.dialect = "cassandra",
-							.capabilities = ENT_CAP_SNAPSHOT | ENT_CAP_SPLIT,
+							.capabilities =
+								ENT_CAP_SNAPSHOT | ENT_CAP_SPLIT | ENT_CAP_UPSERT | ENT_CAP_WRITE | ENT_CAP_PARALLEL,
 							.open = source_open,
 							.close = source_close,
 							.describe = source_describe,
 							.scan = source_scan,
 							.plan = ent_cass_plan,
-							.read = source_read };
+							.read = source_read,
+							.map = ent_cass_map,
+							.sink_open = ent_cass_sink_open,
+							.sink_table = ent_cass_sink_table,
+							.sink_rows = ent_cass_sink_rows,
+							.sink_changes = ent_cass_sink_changes,
+							.sink_truncate = ent_cass_sink_truncate,
+							.sink_commit = ent_cass_sink_commit,
+							.sink_rollback = ent_cass_sink_rollback,
+							.sink_last = ent_cass_sink_last,
+							.sink_finish = ent_cass_sink_finish,
+							.sink_close = ent_cass_sink_close,
+							.sink_alter = ent_cass_sink_alter };
 	return &connector;
 }

@@ -230,5 +230,7 @@ const char *suite_copy_want(const struct suite_copy *s, size_t column, enum suit
 	const struct suite_copy_except *x = except_find(s, columns[column].name, label);
 	if (x && x->want)
 		return x->want;
-	return suite_copy_value(column, x && column ? SUITE_ORDINARY : label);
+	if (column && label != SUITE_ORDINARY && label != SUITE_NULL && (x || !columns[column].values[label]))
+		return suite_copy_want(s, column, SUITE_ORDINARY); /* the ordinary value stands there */
+	return suite_copy_value(column, label);
 }

@@ -1,4 +1,5 @@
-/* Apache Cassandra: the suite, every type, pages and ranges, doors (TLS, passwords), errors. usage: test_cassandra MODULE PORT FOLDER */
+/* Apache Cassandra: the suite, every type, pages and ranges, doors (TLS, passwords), errors. then test_cassandra_copy.c.
+ * usage: test_cassandra MODULE PORT FOLDER SERVER-SCRIPT */
 #include <stdlib.h>
 
 #include "cassandra_case.h"
@@ -94,10 +95,13 @@ static void tables_make(struct cql_client *c)
 	for (size_t i = 0; i < ENT_COUNT(statements); i++)
 		cql_run(c, statements[i]);
 	suite_table_make(c);
-	for (int i = 0; i < 3000; i++) {
-		char sql[200];
-		snprintf(sql, sizeof sql, "INSERT INTO k.pages (id, t) VALUES (%d, 'row %d')", i, i);
-		cql_run(c, sql);
+	for (int i = 0; i < 3000; i += 100) {
+		ENT_CLEANUP(ent_buf_deinit) struct ent_buf sql = ENT_BUF(1 << 20);
+		ent_buf_str(&sql, "BEGIN UNLOGGED BATCH ");
+		for (int k = i; k < i + 100; k++)
+			ent_buf_printf(&sql, "INSERT INTO k.pages (id, t) VALUES (%d, 'row %d'); ", k, k);
+		ent_buf_str(&sql, "APPLY BATCH");
+		cql_run(c, ent_buf_text(&sql));
 	}
 }
 
@@ -338,7 +342,7 @@ int main(int argc, char **argv)
 {
 	struct cql_client client;
 	struct ent_err e = ENT_ERR_INIT;
-	if (argc != 4)
+	if (argc != 5)
 		return 2;
 	cass_port = argv[2];
 	cass_folder = argv[3];
@@ -364,6 +368,7 @@ int main(int argc, char **argv)
 		test_schema(c);
 		test_pages(c);
 		test_doors(c);
+		cass_copy_run(c, &client, argv[4]);
 	}
 	cql_close(&client);
 	return tap_done();

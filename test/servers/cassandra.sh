@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # A throw-away Apache Cassandra node for tests, from Maven's jars: user and password cassandra, CQL with and without TLS on one loopback port.
 #   cassandra.sh install               fetches the jars (66 MB) into SERVERS_CACHE
-#   cassandra.sh installed             exit 0 when that was done
+#   cassandra.sh present           exit 0 when that was done
 #   cassandra.sh start FOLDER PORT     prints "ready ..."; FOLDER/ca.crt signs its certificate for localhost and 127.0.0.1
 #   cassandra.sh kill FOLDER           as a crash would; start brings its data back
 #   cassandra.sh stop FOLDER
@@ -41,7 +41,8 @@ configure() { # FOLDER PORT
 		saved_caches_directory: $f/saved_caches
 		hints_directory: $f/hints
 		cdc_raw_directory: $f/cdc_raw
-		commitlog_sync: batch
+		commitlog_sync: group
+		commitlog_sync_group_window: 5ms
 		commitlog_segment_size: 8MiB
 		memtable_heap_space: 96MiB
 		memtable_offheap_space: 32MiB
@@ -49,7 +50,7 @@ configure() { # FOLDER PORT
 		file_cache_size: 32MiB
 		networking_cache_size: 16MiB
 		concurrent_reads: 4
-		concurrent_writes: 4
+		concurrent_writes: 64 # each waits for its group's sync
 		concurrent_compactors: 1
 		read_request_timeout: ${ms}ms
 		write_request_timeout: ${ms}ms
@@ -100,9 +101,9 @@ crash() { # FOLDER
 
 case "${1:-}/$#" in
 install/1) jars "$lib" "org.apache.cassandra:cassandra-all:$version" ;;
-installed/1) installed "$lib" ;;
+present/1) installed "$lib" ;;
 start/3) start "$2" "$3" ;;
 kill/2) crash "$2" ;;
 stop/2) halt "$2" cassandra ;;
-*) fail "usage: cassandra.sh install | installed | start FOLDER PORT | kill FOLDER | stop FOLDER" ;;
+*) fail "usage: cassandra.sh install | present | start FOLDER PORT | kill FOLDER | stop FOLDER" ;;
 esac
