@@ -130,7 +130,7 @@ static bool tls_prepare(struct ent_cass_link *l, const struct ent_cass_settings 
 	if (!l->ssl || !SSL_set_fd(l->ssl, l->fd))
 		return false;
 	bool literal = inet_pton(AF_INET, host, address) == 1 || inet_pton(AF_INET6, host, address) == 1;
-	if (!literal && !SSL_set_tlsext_host_name(l->ssl, host))
+	if (!literal && !SSL_ctrl(l->ssl, SSL_CTRL_SET_TLSEXT_HOSTNAME, TLSEXT_NAMETYPE_host_name, (void *)(uintptr_t)host))
 		return false;
 #ifndef ENT_MUTANT_CASS_NAME
 	if (s->named)

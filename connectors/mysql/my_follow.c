@@ -187,7 +187,6 @@ static int on_map(struct ent_changes *c, const struct ent_my_event *e, struct en
 	struct ent_my_followed *f = NULL;
 	c->in_transaction = true;
 	uint64_t id;
-	ENT_CLEANUP(ent_my_map_deinit) struct ent_my_map unknown = { 0 };
 	struct ent_err quiet = ENT_ERR_INIT;
 	int code = ent_my_map_read(e, &map, &quiet);
 	if (code && !ent_my_table_id(e, &id))

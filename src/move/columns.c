@@ -128,11 +128,12 @@ static int columns_of(const struct ArrowSchema *event, const struct ArrowSchema 
 		if (among && ent_schema_find(among, info.name) < 0)
 			continue;
 		memcpy(natives[n], info.native, sizeof info.native);
-		fields[n++] = (struct ent_field){ .name = info.name,
-						  .type = info.type,
-						  .nullable = true,
-						  .native = natives[n][0] ? natives[n] : NULL,
-						  .format = event->children[i]->format };
+		fields[n] = (struct ent_field){ .name = info.name,
+						.type = info.type,
+						.nullable = true,
+						.native = natives[n][0] ? natives[n] : NULL,
+						.format = event->children[i]->format };
+		n++;
 	}
 	code = code ? code : ent_schema_new(fields, n, keys, ret, err);
 	free(fields);

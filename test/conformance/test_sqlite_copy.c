@@ -100,9 +100,9 @@ static void modes(const struct ArrowSchema *schema)
 	OK(write_rows(s, "j", ENT_WRITE_CREATE, schema, 0, 1, 1.5) == ENT_EUSAGE, "create again is refused: %s", err.what);
 	OK(write_rows(s, "j", ENT_WRITE_APPEND, schema, 999, 2, 1.5) && count("t", NULL) == 1000, "a double key leaves nothing: %s", err.why);
 	OK(!write_rows(s, "j", ENT_WRITE_UPSERT, schema, 999, 2, 1.5) && count("t", NULL) == 1001, "upsert: %s", err.what);
-	OK(write_rows(s, "j", ENT_WRITE_APPEND, schema, 5000, 2, NAN) == ENT_EDATA, "NaN is refused by name: %s; %s", err.what, err.why);
+	OK(write_rows(s, "j", ENT_WRITE_APPEND, schema, 5000, 2, (double)NAN) == ENT_EDATA, "NaN is refused by name: %s; %s", err.what, err.why);
 	OK(write_rows(s, "j", ENT_WRITE_APPEND, schema, 5000, 2, -0.0) == ENT_EDATA, "-0.0 is refused by name: %s; %s", err.what, err.why);
-	OK(!write_rows(s, "j", ENT_WRITE_REPLACE, schema, 7, 5000, INFINITY) && count("t", NULL) == 5000, "replace: %s", err.what);
+	OK(!write_rows(s, "j", ENT_WRITE_REPLACE, schema, 7, 5000, (double)INFINITY) && count("t", NULL) == 5000, "replace: %s", err.what);
 	c->close(s);
 	uint64_t n = 0;
 	s = opened(false);
