@@ -54,7 +54,7 @@ json_t *ent_cli_move_end(const char *text)
 	return out.code ? json_string(text) : json_string(ent_buf_text(&out));
 }
 
-static const char *const source_options[] = { "null", "delim", "header", "dateformat", "timestampformat", "types", "schema" };
+static const char *const source_options[] = { "null", "delim", "header", "dateformat", "timestampformat", "types", "schema", "ca-file" };
 static const char *const target_options[] = { "keyspace-options" };
 
 static bool listed(const char *name, const char *const *list, size_t n)
@@ -65,12 +65,21 @@ static bool listed(const char *name, const char *const *list, size_t n)
 	return false;
 }
 
+/* Options that name a file are made absolute: the node reads it from its own folder. */
+static void add_option(json_t *list, const char *key, size_t key_len, const char *value)
+{
+	bool file = (key_len == 6 && !strncmp(key, "schema", 6)) || (key_len == 7 && !strncmp(key, "ca-file", 7));
+	char *full = file ? realpath(value, NULL) : NULL;
+	json_array_append_new(list, json_pack("{s:s%,s:s}", "key", key, key_len, "value", full ? full : value));
+	free(full);
+}
+
 static int put_option(json_t *list, const char *text, struct ent_err *err)
 {
 	const char *equals = strchr(text, '=');
 	if (!equals || equals == text)
 		return ent_fail(err, ENT_EUSAGE, "an option of a source is KEY=VALUE, not %.100s", text);
-	json_array_append_new(list, json_pack("{s:s%,s:s}", "key", text, (size_t)(equals - text), "value", equals + 1));
+	add_option(list, text, (size_t)(equals - text), equals + 1);
 	return 0;
 }
 
@@ -86,7 +95,9 @@ static int set_options(const struct ent_cli *cli, json_t *args, struct ent_err *
 			       : listed(g->name, target_options, ENT_COUNT(target_options)) ? target
 											    : NULL;
 		if (list)
-			json_array_append_new(list, json_pack("{s:s,s:s}", "key", g->name, "value", g->value));
+			add_option(list, g->name, strlen(g->name), g->value);
+		else if (!strcmp(g->name, "dst-ca-file"))
+			add_option(target, "ca-file", strlen("ca-file"), g->value);
 		else if (!strcmp(g->name, "src-option"))
 			ENT_TRY(put_option(source, g->value, err));
 		else if (!strcmp(g->name, "dst-option"))
@@ -262,6 +273,7 @@ int ent_cli_move_watch(struct ent_cli *cli, const json_t *args, FILE *reports, j
 int ent_cli_move_args(const struct ent_cli *cli, json_t *args, struct ent_err *err)
 {
 	set_list(cli, "key", "keys", args);
+	set_list(cli, "allow-lossy", "allow_lossy", args);
 	ENT_TRY(set_number(cli, "split-rows", "rows_per_split", 1000000000, args, err));
 	ENT_TRY(set_options(cli, args, err));
 	ENT_TRY(set_secret(cli, "password-file", "source_secret", args, err));
@@ -282,7 +294,6 @@ static int copy_args(struct ent_cli *cli, json_t *args, struct ent_err *err)
 	set_text(cli, "mode", "mode", args);
 	set_text(cli, "purpose", "purpose", args);
 	set_list(cli, "columns", "columns", args);
-	set_list(cli, "allow-lossy", "allow_lossy", args);
 	set_flag(cli, "dry-run", "dry_run", args);
 	set_flag(cli, "restart", "restart", args);
 	ENT_TRY(set_number(cli, "parallel", "parallel", 16, args, err));
@@ -332,6 +343,8 @@ static const struct ent_cli_option copy_options[] = {
 	{ "purpose", 0, "NAME", "what rows of another member are for" },
 	{ "password-file", 0, "FILE", "file with the password of the source's database" },
 	{ "dst-password-file", 0, "FILE", "file with the password of the target's database" },
+	{ "ca-file", 0, "FILE", "certificate authority of the source's server" },
+	{ "dst-ca-file", 0, "FILE", "certificate authority of the target's server" },
 	{ "null", 0, "TEXT", "text that means NULL in a CSV file" },
 	{ "delim", 0, "TEXT", "separator of a CSV file" },
 	{ "header", 0, "true|false", "whether the first line of a CSV file names the columns" },
@@ -480,6 +493,8 @@ static const struct ent_cli_option compare_options[] = {
 	{ "rows", 0, NULL, "read the rows even where the stores could compare checksums" },
 	{ "password-file", 0, "FILE", "file with the password of A's database" },
 	{ "dst-password-file", 0, "FILE", "file with the password of B's database" },
+	{ "ca-file", 0, "FILE", "certificate authority of A's server" },
+	{ "dst-ca-file", 0, "FILE", "certificate authority of B's server" },
 	{ "null", 0, "TEXT", "text that means NULL in A's CSV file" },
 	{ "delim", 0, "TEXT", "separator of A's CSV file" },
 	{ "header", 0, "true|false", "whether the first line of A's CSV file names the columns" },

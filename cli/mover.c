@@ -406,6 +406,7 @@ static int stream_make(struct task *t, struct ent_replicate *ret, struct ent_err
 				       .n_tables = n,
 				       .until_caught_up = flag(t, "until_caught_up"),
 				       .rows_per_split = number(t, "rows_per_split") };
+	ret->allow_lossy = texts(t, "allow_lossy", &ret->n_allow_lossy);
 	return ret->name ? 0 : ent_fail(err, ENT_EUSAGE, "a stream needs a name");
 }
 

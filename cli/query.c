@@ -231,6 +231,7 @@ static const struct ent_cli_option query_options[] = {
 	{ "mode", 0, "append|create|replace|upsert", "with --into (default append; the table is created when lacking)" },
 	{ "key", 0, "COL,COL", "with --into: columns that together name a row" },
 	{ "dst-password-file", 0, "FILE", "with --into: file with the password of that database" },
+	{ "dst-ca-file", 0, "FILE", "with --into: certificate authority of that database's server" },
 	{ "stats", 0, NULL, "rounds and bytes, predicted and actual" },
 	PUSHDOWN_OPTION,
 	{ "quiet", 'q', NULL, "no progress bar" },

@@ -180,6 +180,8 @@ static int table_copy(struct ent_following *f, size_t i, struct ent_err *err)
 				      .n_keys = t->n_keys,
 				      .mode = ENT_WRITE_UPSERT,
 				      .no_wire = true,
+				      .allow_lossy = f->spec->allow_lossy,
+				      .n_allow_lossy = f->spec->n_allow_lossy,
 				      .rows_per_split = f->spec->rows_per_split };
 	struct ent_move_env env = { .self = f, .cancelled = copy_cancelled, .progress = copy_progress };
 	struct ent_move_result result;

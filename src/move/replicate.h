@@ -55,11 +55,13 @@ struct ent_replicate {
 	struct ent_move_end source, target; /* object is not used; open may be called again after a failure */
 	const struct ent_replicate_table *tables;
 	size_t n_tables;
-	bool until_caught_up;    /* ends when everything committed at the source before the copy ended, or before this call, is applied */
-	uint64_t rows_per_split; /* 0: the default of copies */
-	uint32_t commit_rows;    /* target transaction at least every so many rows, at a source transaction's end; 0: 20,000 */
-	uint32_t commit_ms;      /* and at least so often; 0: 500 */
-	uint32_t batch_ms;       /* a batch for the ledger at least so often while rows flow; 0: 60,000 */
+	bool until_caught_up;           /* ends when everything committed at the source before the copy ended, or before this call, is applied */
+	uint64_t rows_per_split;        /* 0: the default of copies */
+	const char *const *allow_lossy; /* columns that may lose something, of any table */
+	size_t n_allow_lossy;
+	uint32_t commit_rows; /* target transaction at least every so many rows, at a source transaction's end; 0: 20,000 */
+	uint32_t commit_ms;   /* and at least so often; 0: 500 */
+	uint32_t batch_ms;    /* a batch for the ledger at least so often while rows flow; 0: 60,000 */
 };
 
 /* Runs until cancelled (0), caught up (0), or a trouble that time does not mend: ENT_EDATA (the source lost our position, a value does not fit),

@@ -118,6 +118,9 @@ psql test -c 'ALTER TABLE wide ADD PRIMARY KEY (id)'
 pw=(--password-file "$work/password" --dst-password-file "$work/password")
 check "SQLite to PostgreSQL" at a copy "$src" "$url#public.sales" --dst-password-file "$work/password"
 check "equal across engines" at a compare "$src" "$url#public.sales" --dst-password-file "$work/password"
+bare="postgresql://test@127.0.0.1:$pg_port/test?sslmode=verify-full#public.sales"
+check_exit "a server is not believed without its authority" "[^0]*" 'certificate' at a compare "$src" "$bare" --dst-password-file "$work/password"
+check "which may stand in an option, relative to where the command runs" sh -c "cd '$pg' && '$ENTENTE' -C '$work/a' compare '$src' '$bare' --dst-password-file '$work/password' --dst-ca-file ca.crt"
 check "PostgreSQL to SQLite" at a copy "$url#public.wide" "sqlite:$work/wide.db#wide" --password-file "$work/password"
 check "equal across engines" at a compare "$url#public.wide" "sqlite:$work/wide.db#wide" --password-file "$work/password"
 check_exit "PostgreSQL to PostgreSQL, by its own images, in parallel" 0 "the store's own images" at a copy "$url#public.wide" "$url2#public.wide" "${pw[@]}" --split-rows 5000
