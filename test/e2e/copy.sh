@@ -22,7 +22,20 @@ sql() { python3 -c 'import sqlite3, sys; c = sqlite3.connect(sys.argv[1], timeou
 splits_done() { # DB: splits of a copy that stand in its target
 	python3 -c 'import sqlite3, sys; print(sqlite3.connect(sys.argv[1]).execute("SELECT COUNT(*) FROM _entente_checkpoint WHERE cursor LIKE ?", ("done%",)).fetchone()[0])' "$1" 2>/dev/null || echo 0
 }
-at_least() { [ "$(splits_done "$1")" -ge "$2" ]; } # DB N
+strike() { # DB N SIGNAL PID: as soon as N splits of a copy stand in DB; asked so often that the copy cannot end before
+	python3 -c '
+import os, sqlite3, sys, time
+end = time.time() + 80
+while time.time() < end:
+    try:
+        if sqlite3.connect("file:" + sys.argv[1] + "?mode=ro", uri=True, timeout=0).execute("SELECT COUNT(*) FROM _entente_checkpoint WHERE cursor LIKE ?", ("done%",)).fetchone()[0] >= int(sys.argv[2]):
+            os.kill(int(sys.argv[4]), int(sys.argv[3]))
+            sys.exit(0)
+    except sqlite3.Error:
+        pass
+    time.sleep(0.002)
+sys.exit(1)' "$@"
+}
 
 read -r listen http < <(free_ports 2)
 at a init --org a --listen "127.0.0.1:$listen" --http "127.0.0.1:$http" >/dev/null 2>&1
@@ -58,8 +71,7 @@ line "$(! grep -rq '4242' "$work/a/ledger/entries" 2>/dev/null; echo $?)" "no ro
 # Killed in the middle, the same command goes on.
 "$ENTENTE" -C "$work/a" copy "$src" "sqlite:$work/killed.db#sales" --split-rows 60 >/dev/null 2>&1 &
 victim=$!
-check "a copy gets on its way" until_true 20 at_least "$work/killed.db" 5
-kill -9 $victim 2>/dev/null
+check "a copy gets on its way" strike "$work/killed.db" 5 9 $victim
 wait $victim 2>/dev/null
 line "$([ "$(splits_done "$work/killed.db")" -ge 5 ] && [ "$(rows "$work/killed.db" sales)" -gt 0 ]; echo $?)" "killed in the middle"
 check_exit "the same command goes on behind the finished splits" 0 'by an earlier run' at a copy "$src" "sqlite:$work/killed.db#sales" --split-rows 60
@@ -70,20 +82,18 @@ check "a node" start a
 check "a registered table" at a add sales "$src"
 "$ENTENTE" -C "$work/a" copy a.sales "sqlite:$work/node.db#sales" --split-rows 60 >/dev/null 2>&1 &
 client=$!
-check "a copy of a registered table in the node" until_true 20 at_least "$work/node.db" 5
-kill -9 "${pid_of[a]}" 2>/dev/null
+check "a copy of a registered table in the node" strike "$work/node.db" 5 9 "${pid_of[a]}"
 wait "${pid_of[a]}" $client 2>/dev/null
 check "the node comes back" start a
 check "the copy goes on" at a copy a.sales "sqlite:$work/node.db#sales" --split-rows 60
 check "every row stands there once" at a compare a.sales "sqlite:$work/node.db#sales"
 # Ctrl-C
-"$ENTENTE" -C "$work/a" copy a.sales "sqlite:$work/stop.db#sales" --split-rows 60 >"$work/stop.out" 2>&1 &
+"$ENTENTE" -C "$work/a" copy a.sales "sqlite:$work/stop.db#sales" --split-rows 15 >"$work/stop.out" 2>&1 &
 client=$!
-until_true 20 at_least "$work/stop.db" 2
-kill -INT $client
+strike "$work/stop.db" 2 2 $client
 wait $client
 line "$([ $? = 130 ]; echo $?)" "Ctrl-C ends a copy in the node with 130"
-check "which goes on when asked" at a copy a.sales "sqlite:$work/stop.db#sales" --split-rows 60
+check "which goes on when asked" at a copy a.sales "sqlite:$work/stop.db#sales" --split-rows 15
 check "equal" at a compare a.sales "sqlite:$work/stop.db#sales"
 
 # Files: CSV to SQLite to Parquet and back.
