@@ -75,7 +75,7 @@ def try_mutant(name, names, commands, tests, targets):
     if r.returncode:
         touch(sources)
         return False, "does not build: " + (r.stdout + r.stderr)[-300:]
-    r = sh("meson", "test", "-C", build, "--no-rebuild", "--quiet", "--maxfail", "1", *names)
+    r = sh("meson", "test", "-C", build, "--no-rebuild", "--quiet", "--maxfail", "1", *names, env={**os.environ, "TAP_BAIL": "1"})
     touch(sources)
     if r.returncode == 0:
         return False, "SURVIVED " + " ".join(names)
