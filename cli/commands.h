@@ -9,6 +9,7 @@ extern const struct ent_cli_command ent_cli_status, ent_cli_doctor, ent_cli_conf
 extern const struct ent_cli_command ent_cli_add, ent_cli_remove, ent_cli_tables, ent_cli_describe;                /* tables.c */
 extern const struct ent_cli_command ent_cli_grant, ent_cli_grants, ent_cli_revoke;                                /* grants.c */
 extern const struct ent_cli_command ent_cli_explain, ent_cli_query;                                               /* query.c */
+extern const struct ent_cli_command ent_cli_prepare;                                                              /* prepare.c */
 extern const struct ent_cli_command ent_cli_copy, ent_cli_compare;                                                /* move.c */
 extern const struct ent_cli_command ent_cli_replicate;                                                            /* replicate.c */
 /* Stores the rows of a finished job, asked for as frames. */

@@ -9,6 +9,7 @@
 #include "base/arena.h"
 #include "cli/source_open.h"
 #include "move/feed.h"
+#include "move/prepare.h"
 #include "move/replicate.h"
 
 #define ENDS_MAX 9
@@ -271,6 +272,33 @@ static int run_copy(struct task *t, const struct ent_move_env *env, struct ent_e
 	return r;
 }
 
+static int run_prepare(struct task *t, const struct ent_move_env *env, struct ent_err *err)
+{
+	const char *rules = text(t, "rules");
+	struct ent_rules parsed;
+	struct ent_move_prepared done = { .rows_in = 0 };
+	struct ent_move_prepare p = { .source = t->ends[0],
+				      .target = t->ends[1],
+				      .rules = &parsed,
+				      .where = text(t, "where"),
+				      .samples = (unsigned)number(t, "samples"),
+				      .dry_run = flag(t, "dry_run"),
+				      .engine = ent_sources_engine(t->sources),
+				      .host = ent_sources_host(t->sources) };
+	if (t->n_ends != 2)
+		return ent_fail(err, ENT_EUSAGE, "a preparation has one target");
+	ENT_TRY(ent_rules_parse(ent_bytes_str(rules ? rules : ""), t->arena, &parsed, err));
+	p.allow_lossy = texts(t, "allow_lossy", &p.n_allow_lossy);
+	p.samples = p.samples > ENT_PREPARE_SAMPLES_MAX ? ENT_PREPARE_SAMPLES_MAX : p.samples;
+	if (text(t, "mode") && !ent_move_mode_by_name(text(t, "mode"), &p.mode))
+		return ent_fail(err, ENT_EUSAGE, "no mode \"%.20s\"", text(t, "mode")), ent_next(err, "create, append, replace"), ENT_EUSAGE;
+	int r = ent_move_prepare(&p, env, &done, err);
+	t->result = json_pack("{s:s,s:s,s:I,s:I,s:I,s:I,s:s,s:s,s:o*}", "job", done.copy.job, "rules", parsed.hash, "rows",
+			      (json_int_t)done.copy.rows, "rows_in", (json_int_t)done.rows_in, "rows_out", (json_int_t)done.rows_out, "bytes",
+			      (json_int_t)done.copy.bytes, "digest", done.copy.digest, "digest_in", done.digest_in, "report", done.report);
+	return r;
+}
+
 static int run_compare(struct task *t, const struct ent_move_env *env, struct ent_err *err)
 {
 	struct ent_move_difference d = { .equal = false };
@@ -427,6 +455,8 @@ static int run_kind(struct task *t, struct ent_err *err)
 		return run_copy(t, &env, err);
 	if (!strcmp(t->kind, "compare"))
 		return run_compare(t, &env, err);
+	if (!strcmp(t->kind, "prepare"))
+		return run_prepare(t, &env, err);
 	if (!strcmp(t->kind, "serve"))
 		return run_serve(t, err);
 	if (!strcmp(t->kind, "settle"))

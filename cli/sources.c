@@ -86,6 +86,8 @@ void ent_sources_free(struct ent_sources *s)
 	free(s);
 }
 
+const struct ent_engine *ent_sources_engine(const struct ent_sources *s) { return s->engine; }
+const struct ent_host *ent_sources_host(const struct ent_sources *s) { return &s->host; }
 void ent_sources_cancel(struct ent_sources *s, bool cancel) { atomic_store(&s->cancelled, cancel); }
 
 /* ---- which module ---- */

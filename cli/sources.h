@@ -12,7 +12,9 @@ struct ent_sources;
 /* home: absolute folder of secrets and temporary files. */
 int ent_sources_new(const char *home, uint32_t timeout_ms, uint64_t memory_bytes_max, const struct ent_log_sink *log, struct ent_sources **ret,
 		    struct ent_err *err);
-void ent_sources_free(struct ent_sources *s);                /* NULL is fine */
+void ent_sources_free(struct ent_sources *s);                             /* NULL is fine */
+const struct ent_engine *ent_sources_engine(const struct ent_sources *s); /* NULL: not installed */
+const struct ent_host *ent_sources_host(const struct ent_sources *s);
 void ent_sources_cancel(struct ent_sources *s, bool cancel); /* what runs stops soon; any thread */
 
 struct ent_probe_answer { /* owns what facts points to */

@@ -30,9 +30,18 @@ static int engine_open(const struct ent_host *host, struct ent_session **ret, st
 	return 0;
 }
 
-static int load_batch(void *arg, const struct ent_batch *b, struct ent_err *err)
+/* Also columns that only copies know. */
+static int load_batches(struct ArrowArrayStream *rows, const struct ArrowSchema *schema, struct ent_duck_loader *l, struct ent_err *err)
 {
-	return ent_duck_loader_put((struct ent_duck_loader *)arg, b, err);
+	for (;;) {
+		ENT_ARRAY_AUTO a = { 0 };
+		ENT_BATCH_AUTO b = { 0 };
+		ENT_TRY(ent_stream_next(rows, &a, err));
+		if (!a.release)
+			return ent_duck_loader_flush(l, err);
+		ENT_TRY(ent_batch_open_copy(schema, &a, &b, err));
+		ENT_TRY(ent_duck_loader_put(l, &b, err));
+	}
 }
 
 static int rows_load(struct ent_session *s, const char *name, struct ArrowArrayStream *rows, struct ent_err *err)
@@ -42,8 +51,7 @@ static int rows_load(struct ent_session *s, const char *name, struct ArrowArrayS
 	ENT_TRY(ent_stream_schema(rows, &schema, err));
 	ENT_TRY(ent_duck_table_create(&s->duck, name, &schema, NULL, err));
 	ENT_TRY(ent_duck_loader_open(&s->duck, name, &schema, NULL, &l, err));
-	ENT_TRY(ent_stream_each(rows, &schema, load_batch, &l, err));
-	return ent_duck_loader_flush(&l, err);
+	return load_batches(rows, &schema, &l, err);
 }
 
 static int engine_load(struct ent_session *s, const char *name, struct ArrowArrayStream *rows, struct ent_err *err)

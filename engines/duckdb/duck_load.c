@@ -14,7 +14,7 @@ int ent_duck_table_create(struct ent_duck *d, const char *name, const struct Arr
 		struct ent_field_info f;
 		char type[ENT_TYPE_TEXT_MAX];
 		ent_schema_field(schema, i, &f);
-		if (f.unsupported[0])
+		if (!f.copied)
 			return ent_fail(err, ENT_EUNSUPPORTED, "column %s cannot be loaded: %s", f.name, f.unsupported);
 		ent_duck_type_sql(types ? types[i] : f.type, type);
 		ent_buf_str(&sql, i ? ", " : " (");

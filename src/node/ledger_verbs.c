@@ -48,6 +48,9 @@ static void put_move(int type, const json_t *body, struct ent_buf *out)
 		ent_buf_printf(out, "%s%s", i ? ", " : "", json_string_value(json_array_get(targets, i)));
 	if (json_object_get(body, "decision"))
 		ent_buf_str(out, ": decided");
+	else if (type == ENT_ENTRY_PREPARE)
+		ent_buf_printf(out, ": %lld rows of %lld, %s", (long long)json_integer_value(json_object_get(body, "rows_out")),
+			       (long long)json_integer_value(json_object_get(body, "rows_in")), text_of(body, "outcome"));
 	else if (!json_object_get(body, "rows"))
 		ent_buf_printf(out, ": %s", text_of(body, "outcome"));
 	else
@@ -80,7 +83,7 @@ static void put_text(const struct ent_entry *e, struct ent_buf *out)
 			       (long long)json_integer_value(json_object_get(body, "rows")),
 			       (long long)json_integer_value(json_object_get(body, "transactions")), text_of(body, "source"),
 			       text_of(body, "target"));
-	else if (e->type == ENT_ENTRY_COPY || e->type == ENT_ENTRY_COMPARE)
+	else if (e->type == ENT_ENTRY_COPY || e->type == ENT_ENTRY_COMPARE || e->type == ENT_ENTRY_PREPARE)
 		put_move(e->type, body, out);
 	else if (e->type == ENT_ENTRY_BLOCK)
 		ent_buf_printf(out, "block %lld", (long long)json_integer_value(json_object_get(body, "number")));

@@ -357,7 +357,7 @@ void ent_verb_move_start(struct ent_node *n, const json_t *args, struct ent_repl
 	const char *kind;
 	if (!ent_arg_text(args, "kind", true, &kind, reply))
 		return;
-	bool known = !strcmp(kind, "copy") || !strcmp(kind, "compare") || !strcmp(kind, "replicate");
+	bool known = !strcmp(kind, "copy") || !strcmp(kind, "compare") || !strcmp(kind, "prepare") || !strcmp(kind, "replicate");
 	struct ent_moving *m = known ? ent_moving_new(n, kind) : NULL;
 	int r = m ? begin(n, m, args, &err) : known ? ent_nomem(&err) : ent_fail(&err, ENT_EUSAGE, "no move of kind \"%.20s\"", kind);
 	if (r || !m) {
@@ -501,8 +501,8 @@ int ent_moving_commit_to(struct ent_node *n, const json_t *content, json_t *fiel
 /* What the entry names by a salted commitment only: conditions hold row values, and digests can be guessed from few rows. */
 static int put_commitment(struct ent_node *n, const struct ent_moving *m, json_t *fields, struct ent_err *err)
 {
-	static const char *const asked[] = { "columns", "keys", "where", "where_target", "allow_lossy" };
-	static const char *const found[] = { "digest", "digest_a", "digest_b" };
+	static const char *const asked[] = { "columns", "keys", "where", "where_target", "allow_lossy", "rules" };
+	static const char *const found[] = { "digest", "digest_a", "digest_b", "digest_in" };
 	ENT_JSON_AUTO content = json_pack("{s:O}", "reports", m->reports);
 	copy_members(m->args, content, asked, ENT_COUNT(asked));
 	copy_members(m->result, content, found, ENT_COUNT(found));
@@ -537,6 +537,21 @@ static int enter_compare(struct ent_node *n, struct ent_moving *m, uint64_t *ret
 	return ent_node_append(n, ENT_ENTRY_COMPARE, fields, ret_at, err);
 }
 
+static int enter_prepare(struct ent_node *n, struct ent_moving *m, const struct ent_err *failed, uint64_t *ret_at, struct ent_err *err)
+{
+	static const char *const found[] = { "job", "rules", "rows_in", "rows_out" };
+	const char *mode = json_string_value(json_object_get(m->args, "mode"));
+	ENT_JSON_AUTO fields = json_pack("{s:s,s:o,s:s,s:s}", "source", end_name(m, 0), "targets", target_names(m), "mode", mode ? mode : "create",
+					 "outcome", failed ? "aborted" : "done");
+	if (!fields)
+		return ent_nomem(err);
+	if (failed)
+		json_object_set_new(fields, "code", json_string(ent_code_name(failed->code)));
+	copy_members(m->result, fields, found, ENT_COUNT(found));
+	ENT_TRY(put_commitment(n, m, fields, err));
+	return ent_node_append(n, ENT_ENTRY_PREPARE, fields, ret_at, err);
+}
+
 /* Our rows went to a member, or did not. */
 static int enter_served(struct ent_node *n, struct ent_moving *m, const struct ent_err *failed, uint64_t *ret_at, struct ent_err *err)
 {
@@ -562,7 +577,10 @@ static int enter(struct ent_node *n, struct ent_moving *m, const struct ent_err 
 	if (strstr(m->kind, "replicate")) /* by batches */
 		return 0;
 	bool serve = !strcmp(m->kind, "serve");
-	ENT_TRY(compare ? enter_compare(n, m, &at, err) : serve ? enter_served(n, m, failed, &at, err) : enter_copy(n, m, failed, &at, err));
+	if (!strcmp(m->kind, "prepare"))
+		ENT_TRY(enter_prepare(n, m, failed, &at, err));
+	else
+		ENT_TRY(compare ? enter_compare(n, m, &at, err) : serve ? enter_served(n, m, failed, &at, err) : enter_copy(n, m, failed, &at, err));
 	snprintf(m->receipt, sizeof m->receipt, "%s/%llu", n->card.org, (unsigned long long)at);
 	return 0;
 }
