@@ -145,14 +145,15 @@ int ent_rules_sql_near(const struct ent_rules_bound *b, struct ent_buf *out, siz
 	put_filtered(b, out, ret_params);
 	put_grams(b, out);
 	put_bands(sure ? 32 : 64, sure ? 4 : 2, out);
-	ent_buf_printf(out,
-		       ", p AS (SELECT r, band, k, row_number() OVER (PARTITION BY band, k ORDER BY r) AS n FROM k)"
-		       ", pairs AS (SELECT DISTINCT later.r AS r, early.r AS k FROM p AS early JOIN p AS later ON early.band = later.band "
-		       "AND early.k = later.k AND early.r < later.r AND early.n <= %d)"
-		       ", sizes AS (SELECT pairs.r AS r, pairs.k AS k, len(list_intersect(a.g, e.g)) AS common, len(a.g) + len(e.g) AS size FROM pairs "
-		       "JOIN g AS a ON a.r = pairs.r JOIN g AS e ON e.r = pairs.k)"
-		       " SELECT r, min(k) AS k FROM sizes WHERE 100 * common >= %u * (size - common) GROUP BY r ORDER BY r",
-		       NEAR_BUCKET, b->rules->near_percent);
+	ent_buf_printf(
+		out,
+		", p AS (SELECT r, band, k, row_number() OVER (PARTITION BY band, k ORDER BY r) AS n FROM k)"
+		", pairs AS (SELECT DISTINCT later.r AS r, early.r AS k FROM p AS early JOIN p AS later ON early.band = later.band "
+		"AND early.k = later.k AND early.r < later.r AND early.n <= %d)"
+		", sizes AS (SELECT pairs.r AS r, pairs.k AS k, len(list_intersect(a.g, e.g)) AS common, len(a.g) + len(e.g) AS size FROM pairs "
+		"JOIN g AS a ON a.r = pairs.r JOIN g AS e ON e.r = pairs.k)"
+		" SELECT r, min(k) AS k FROM sizes WHERE 100 * common >= %u * (size - common) GROUP BY r ORDER BY r",
+		NEAR_BUCKET, b->rules->near_percent);
 	return ent_buf_check(out, err);
 }
 
