@@ -702,9 +702,11 @@ static int source_query(struct ent_source *s, const char *object, const char *sq
 
 static int source_map(struct ent_source *s, const struct ent_target *target, struct ent_map_line *lines, int *ret_exists, struct ent_err *err)
 {
-	if (!s->place.path)
-		return ent_fail(err, ENT_EINTERNAL, "the source was opened for reading only");
-	return ent_duck_map(&s->place, target, lines, ret_exists, err);
+	ENT_CLEANUP(ent_duck_place_close) struct ent_duck_place place = { 0 };
+	if (s->place.path)
+		return ent_duck_map(&s->place, target, lines, ret_exists, err);
+	ENT_TRY(ent_duck_place_open(&s->duck.host, s->path, s->file, NULL, 0, &place, err)); /* a dry run: nothing is written */
+	return ent_duck_map(&place, target, lines, ret_exists, err);
 }
 
 static int source_sink(struct ent_source *s, const char *job, uint64_t *epoch, struct ent_sink **ret, struct ent_err *err)

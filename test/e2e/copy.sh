@@ -102,6 +102,9 @@ check "the CSV file equals it" at a compare a.sales "$work/sales.csv" --columns 
 printf 'id,name,score\n1,Ann,1.50\n2,NA,2.25\n3,"x,y",NA\n' >"$work/in.csv"
 check "CSV to SQLite" at a copy "$work/in.csv" "sqlite:$work/in.db#people" --null NA --key id
 check "SQLite to Parquet" at a copy "sqlite:$work/in.db#people" "$work/in.parquet"
+check_exit "a dry run over a file that is there" 0 'name +text.*exact' at a copy "sqlite:$work/in.db#people" "$work/in.parquet" --mode replace --dry-run
+check "SQLite to a DuckDB file" at a copy "sqlite:$work/in.db#people" "duckdb:$work/in.duckdb#people"
+check_exit "a dry run of another table there" 0 'name +text.*exact' at a copy "sqlite:$work/in.db#people" "duckdb:$work/in.duckdb#more" --dry-run
 check "Parquet and SQLite are equal" at a compare "$work/in.parquet" "sqlite:$work/in.db#people" --key id
 check "Parquet and CSV are equal" at a compare "$work/in.csv" "$work/in.parquet" --null NA --key id
 

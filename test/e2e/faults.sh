@@ -69,10 +69,10 @@ ends() { # SOURCE TARGET TABLE: sets from and to
 equal() { at a compare "$from" "$to" --key id "${options[@]}"; }
 
 # The commands that may meet a server or a node that is down say so by these exits; any other is a finding.
-copy_until_done() { # MODE
+copy_until_done() { # MODE ROWS_PER_SPLIT
 	local tries code
 	for ((tries = 0; tries < 60; tries++)); do
-		at a copy "$from" "$to" --mode "$1" --split-rows 100 "${options[@]}" >"$work/copy.out" 2>&1
+		at a copy "$from" "$to" --mode "$1" --split-rows "$2" "${options[@]}" >"$work/copy.out" 2>&1
 		code=$?
 		case $code in
 		0) return 0 ;;
@@ -88,13 +88,14 @@ copy_until_done() { # MODE
 	return 1
 }
 copies() { # SOURCE TARGET
-	local round job mode=append
+	local round job mode=append rows=100
+	[ "$1" != mongo ] || rows=1000 # the substitute walks the whole collection for each split
 	[ "$2" != mongo ] && [ "$2" != cassandra ] || mode=upsert
 	check "$1-$2: rows" fill "$1" c_"$1$2" 20000
 	for ((round = 1; round <= kills; round++)); do
 		ends "$1" "$2" c_"$1$2"
 		to=${to}_$round
-		(copy_until_done $mode >"$work/copies.out" 2>&1) &
+		(copy_until_done $mode $rows >"$work/copies.out" 2>&1) &
 		job=$!
 		strike "$1-$2 copy" "$job" || line 1 "$1-$2: the victim comes back"
 		wait $job
