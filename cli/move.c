@@ -273,6 +273,7 @@ int ent_cli_move_watch(struct ent_cli *cli, const json_t *args, FILE *reports, j
 int ent_cli_move_args(const struct ent_cli *cli, json_t *args, struct ent_err *err)
 {
 	set_list(cli, "key", "keys", args);
+	set_list(cli, "columns", "columns", args);
 	set_list(cli, "allow-lossy", "allow_lossy", args);
 	ENT_TRY(set_number(cli, "split-rows", "rows_per_split", 1000000000, args, err));
 	ENT_TRY(set_options(cli, args, err));
@@ -293,7 +294,6 @@ static int copy_args(struct ent_cli *cli, json_t *args, struct ent_err *err)
 	set_text(cli, "where", "where", args);
 	set_text(cli, "mode", "mode", args);
 	set_text(cli, "purpose", "purpose", args);
-	set_list(cli, "columns", "columns", args);
 	set_flag(cli, "dry-run", "dry_run", args);
 	set_flag(cli, "restart", "restart", args);
 	ENT_TRY(set_number(cli, "parallel", "parallel", 16, args, err));

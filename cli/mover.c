@@ -288,6 +288,7 @@ static int run_prepare(struct task *t, const struct ent_move_env *env, struct en
 	if (t->n_ends != 2)
 		return ent_fail(err, ENT_EUSAGE, "a preparation has one target");
 	ENT_TRY(ent_rules_parse(ent_bytes_str(rules ? rules : ""), t->arena, &parsed, err));
+	p.columns = texts(t, "columns", &p.n_columns);
 	p.allow_lossy = texts(t, "allow_lossy", &p.n_allow_lossy);
 	p.samples = p.samples > ENT_PREPARE_SAMPLES_MAX ? ENT_PREPARE_SAMPLES_MAX : p.samples;
 	if (text(t, "mode") && !ent_move_mode_by_name(text(t, "mode"), &p.mode))

@@ -132,6 +132,7 @@ static const struct ent_cli_option options[] = {
 	{ "sample", 0, "N", "values shown for each rule (default 3)" },
 	{ "mode", 0, "create|append|replace", "what to do with the target's table (default create)" },
 	{ "where", 0, "SQL", "only rows that meet a condition, in the source's own language" },
+	{ "columns", 0, "COL,COL", "only these columns" },
 	{ "allow-lossy", 0, "COL,COL", "columns that may lose something in the target" },
 	{ "dry-run", 0, NULL, "print the report and write no row" },
 	{ "password-file", 0, "FILE", "file with the password of the source's database" },

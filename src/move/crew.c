@@ -57,8 +57,8 @@ static uint64_t batch_bytes(const struct ent_batch *b)
 			bytes += b->rows * (v->width ? v->width : 1u);
 			continue;
 		}
-		struct ent_bytes first = ent_view_text(v, 0), last = ent_view_text(v, b->rows - 1);
-		bytes += (uint64_t)(last.data + last.len - first.data);
+		for (size_t row = 0; row < b->rows; row++)
+			bytes += ent_view_text(v, row).len;
 	}
 	return bytes;
 }

@@ -5,6 +5,7 @@
 
 #include "arrow/rows.h"
 #include "arrow/stream.h"
+#include "crypto/hash.h"
 #include "move/digest.h"
 #include "move/rules_sql.h"
 
@@ -95,12 +96,48 @@ static int plain_schema(const struct ArrowSchema *from, struct ArrowSchema *ret,
 	return code;
 }
 
+static bool is_wanted(const struct ent_move_prepare *w, const char *column)
+{
+	for (size_t i = 0; i < w->n_columns; i++)
+		if (!strcmp(w->columns[i], column))
+			return true;
+	return !w->columns;
+}
+
+/* No column is left out without a word. */
+static int check_columns(const struct preparing *p, struct ent_err *err)
+{
+	const struct ent_move_prepare *w = p->what;
+	struct ent_object object = { .size = sizeof object };
+	ENT_SCHEMA_AUTO all = { 0 };
+	ENT_TRY(p->from.connector->describe(p->from.source, w->source.object, &all, &object, err));
+	ENT_TRY(ent_schema_check(&all, err));
+	for (size_t i = 0; i < w->n_columns; i++)
+		if (ent_schema_find(&all, w->columns[i]) < 0)
+			return ent_fail(err, ENT_ENOTFOUND, "%.300s has no column %.100s", w->source.name, w->columns[i]);
+	for (size_t i = 0; i < (size_t)all.n_children; i++) {
+		struct ent_field_info f;
+		ent_schema_field(&all, i, &f);
+		if (f.copied || !is_wanted(w, f.name))
+			continue;
+		ent_fail(err, ENT_EUNSUPPORTED, "column %.100s has no form that can be copied", f.name);
+		ent_why(err, "%s", f.unsupported);
+		return ent_next(err, "name the columns to prepare with --columns"), ENT_EUNSUPPORTED;
+	}
+	return 0;
+}
+
 static int load_rows(struct preparing *p, struct inflow *in, struct ent_err *err)
 {
 	static const struct ent_stream_ops ops = { inflow_next, NULL };
-	const struct ent_read what = { .size = sizeof what, .object = p->what->source.object, .where = p->what->where };
+	const struct ent_read what = { .size = sizeof what,
+				       .object = p->what->source.object,
+				       .columns = p->what->columns,
+				       .n_columns = p->what->n_columns,
+				       .where = p->what->where };
 	ENT_SCHEMA_AUTO plain = { 0 };
 	ENT_STREAM_AUTO named = { 0 };
+	ENT_TRY(check_columns(p, err));
 	ENT_TRY(p->from.connector->read(p->from.source, &what, &in->rows, err));
 	ENT_TRY(ent_stream_schema(&in->rows, &in->schema, err));
 	ENT_TRY(ent_rules_bind(p->what->rules, &in->schema, p->out.bound.arena, &p->out.bound, err));
@@ -426,11 +463,25 @@ static int result_schema(struct preparing *p, struct ent_err *err)
 
 /* ---- all of it ---- */
 
-/* Other rules make another job. */
+/* Other rules, columns or conditions make another job. */
+static const char *job_name(const struct preparing *p)
+{
+	const struct ent_move_prepare *w = p->what;
+	ENT_CLEANUP(ent_buf_deinit) struct ent_buf asked = ENT_BUF((size_t)1 << 20);
+	uint8_t sha[ENT_SHA256_LEN];
+	char hex[17];
+	ent_buf_printf(&asked, "%s\n%s", w->rules->hash, w->where ? w->where : "");
+	for (size_t i = 0; i < w->n_columns; i++)
+		ent_buf_printf(&asked, "\n%s", w->columns[i]);
+	ent_sha256(asked.data, asked.len, sha);
+	ent_hex(hex, sha, 8);
+	return asked.code ? NULL : ent_arena_printf(p->out.bound.arena, "%s (prepared, %s)", w->source.name, hex);
+}
+
 static int move_on(struct preparing *p, struct ent_err *err)
 {
 	const struct ent_move_prepare *w = p->what;
-	const char *name = ent_arena_printf(p->out.bound.arena, "%s (rules %.16s)", w->source.name, w->rules->hash);
+	const char *name = job_name(p);
 	if (!name)
 		return ent_nomem(err);
 	const struct ent_move_copy copy = { .source = { &p->out, prepared_open, "", name },

@@ -12,6 +12,8 @@
 struct ent_move_prepare {
 	struct ent_move_end source, target; /* rules are for the columns of the source */
 	const struct ent_rules *rules;
+	const char *const *columns; /* NULL: all */
+	size_t n_columns;
 	const char *where; /* in the source's own language, or NULL */
 	enum ent_write_mode mode;
 	const char *const *allow_lossy;

@@ -146,6 +146,16 @@ check "which has the same rows" at a compare "$work/clean.csv" "sqlite:$work/cle
 check "a second time, appended" at a prepare "$raw" "sqlite:$work/clean.db#clean" "${text[@]}" --mode append
 line "$(python3 -c 'import json, sqlite3, sys; n = sqlite3.connect(sys.argv[1] + "/clean.db").execute("SELECT COUNT(*) FROM clean").fetchone()[0]; sys.exit(n != 2 * len(json.load(open(sys.argv[1] + "/expected.json"))["rows"]))' "$work"; echo $?)" "every row stands there twice"
 
+python3 - "$work" <<'PY'
+import sqlite3, sys
+db = sqlite3.connect(f"{sys.argv[1]}/wide.db")
+db.execute("CREATE TABLE wide (id INTEGER PRIMARY KEY, name TEXT, digits DECIMAL(30,3))")
+db.execute("INSERT INTO wide VALUES (1, NULL, '1.5'), (2, 'b', NULL)")
+db.commit()
+PY
+echo '{}' >"$work/none.json"
+check_exit "a column that cannot be copied is not left out in silence" '[1-9][0-9]*' 'digits has no form.*' at a prepare "sqlite:$work/wide.db#wide" "$work/wide.csv" --rules "$work/none.json"
+check "but when the others are named" at a prepare "sqlite:$work/wide.db#wide" "$work/wide.csv" --rules "$work/none.json" --columns name,id
 printf 'a,b\n1,x\n1,x\n1,\n1,\n2,x\n' >"$work/small.csv"
 rules '{"dedupe":"rows"}'
 check "equal rows are kept once" at a prepare "$work/small.csv" "$work/once.csv" --rules "$work/bad.json"
