@@ -307,8 +307,9 @@ static void tell_copied(const json_t *move, double seconds)
 	char size[24];
 	ent_cli_size((uint64_t)ent_cli_int(result, "bytes"), size);
 	printf("%lld rows copied, receipt %s\n", rows, ent_cli_str(move, "receipt"));
-	fprintf(stderr, "%.1f s, %s, %.0f rows/s, %lld splits", seconds, size,
-		(double)ent_cli_int(move, "rows") / (seconds > 0.001 ? seconds : 0.001), (long long)ent_cli_int(result, "splits"));
+	fprintf(stderr, "%.1f s, %s, %.0f rows/s, %lld split%s", seconds, size,
+		(double)ent_cli_int(move, "rows") / (seconds > 0.001 ? seconds : 0.001), (long long)ent_cli_int(result, "splits"),
+		ent_cli_int(result, "splits") == 1 ? "" : "s");
 	if (before)
 		fprintf(stderr, ", %lld of them by an earlier run", before);
 	fprintf(stderr, "\n");
