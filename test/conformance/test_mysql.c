@@ -159,7 +159,13 @@ static void test_doors(const struct ent_connector *c)
 	OK_INT(open_code(c, at, none, 1, &e), ENT_ENOTFOUND, "%s", e.what);
 	snprintf(at, sizeof at, "mysql://nobody:test@127.0.0.1:%s/test", mykit_port);
 	size_t rows;
-	OK_INT(suite_scan_count(c, at, "t", "id", &rows, &e), ENT_ENOTFOUND, "a table that may not be seen: %s", e.what);
+	int code = ENT_EIO;
+	for (int i = 0; i < 5 && code == ENT_EIO; i++) { /* MariaDB's catalogue once answered with a trouble of its own: shown, and asked again */
+		code = suite_scan_count(c, at, "t", "id", &rows, &e);
+		if (code == ENT_EIO)
+			printf("# %s: %s (%d)\n", e.what, e.why, e.vendor);
+	}
+	OK_INT(code, ENT_ENOTFOUND, "a table that may not be seen: %s", e.what);
 }
 
 static void test_volume(const struct ent_connector *c)
