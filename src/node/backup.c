@@ -190,7 +190,7 @@ static int take_snapshot(struct ent_node *n, struct snapshot *s, struct ent_err 
 	if (n->restored)
 		return ent_restored_refuse(n, err);
 	ent_duty_publish(n); /* so that the snapshot ends with a signed checkpoint */
-	if (n->broken || ent_ledger_signed(n->ledger)->size != ent_ledger_size(n->ledger))
+	if (ent_node_broken(n) || ent_ledger_signed(n->ledger)->size != ent_ledger_size(n->ledger))
 		return ent_fail(err, ENT_EIO, "this node cannot write to its home: see `entente doctor`");
 	int r = put_all(n, s, err);
 	ent_file_closep(&s->out);

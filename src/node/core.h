@@ -111,7 +111,7 @@ struct ent_node {
 	uint64_t next_probe;
 	uint64_t uses_counter; /* changes when a debit changed what peers should know */
 	uint64_t refused_ms;   /* monotonic: last alarm about a refused connection; 0: none */
-	bool broken;           /* an own write failed: nothing is acknowledged until the node is opened again */
+	bool broken;           /* an own write failed: nothing is acknowledged until the node is opened again; ask ent_node_broken */
 	enum ent_restored { ENT_RESTORED_NO, ENT_RESTORED_ASKING, ENT_RESTORED_BEHIND } restored; /* not NO: nothing is appended */
 	uint64_t restored_asked_ms;
 	uint64_t restored_size; /* BEHIND: what restored_by witnessed */
@@ -135,6 +135,9 @@ int ent_node_append_envelope(struct ent_node *n, struct ent_bytes envelope, uint
 int64_t ent_node_utc(const struct ent_node *n);
 uint64_t ent_node_mono(const struct ent_node *n);
 int ent_node_usable(struct ent_node *n, struct ent_err *err); /* may anything be appended? */
+/* A write failed with code: ENT_EIO and ENT_ENOSPACE are logged and stop the node's work until it is opened again. Returns code. */
+int ent_node_broke(struct ent_node *n, int code, const struct ent_err *err);
+bool ent_node_broken(struct ent_node *n); /* that happened, or a sync of node.db failed, whoever noticed */
 int ent_node_random(const struct ent_node *n, void *out, size_t len, struct ent_err *err);
 
 /* ---- apply.c: the ledger is the truth, node.db follows it ---- */

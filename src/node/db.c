@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#define WAL_BYTES_MAX ((size_t)1 << 31) /* it is emptied every 4 MB; one transaction may be larger */
+
 struct ent_db {
 	struct ent_vfs *vfs;
 	sqlite3 *sq;
@@ -55,6 +57,10 @@ static int failed(struct ent_db *db, struct ent_err *err)
 		   : code == SQLITE_CORRUPT || code == SQLITE_NOTADB ? ENT_EDATA
 								     : ENT_EIO;
 	ent_fail(err, mine, "node.db: %s", sqlite3_errmsg(db->sq));
+	if (ent_vfs_lost(db->vfs)) {
+		ent_why(err, "a sync of it failed, and what reached the disk is known only after reading it again");
+		ent_next(err, "repair the disk, then start the node again");
+	}
 	if (err)
 		err->vendor = vendor;
 	return mine;
@@ -207,6 +213,23 @@ static int migrate(struct ent_db *db, struct ent_err *err)
 	return 0;
 }
 
+/* The end of the log may be readable without being durable, when a sync failed before: commits appended to it would be lost with it. So it is
+ * written once more. (Pages of node.db itself are written again from the log.) */
+static int save_wal(struct ent_fs *fs, struct ent_err *err)
+{
+#ifndef ENT_MUTANT_WAL_BELIEVED
+	ENT_CLEANUP(ent_buf_deinit) struct ent_buf wal = ENT_BUF(WAL_BYTES_MAX);
+	if (!ent_fs_exists(fs, "node.db-wal"))
+		return 0;
+	ENT_TRY(ent_fs_read(fs, "node.db-wal", WAL_BYTES_MAX, &wal, err));
+	return ent_fs_replace(fs, "node.db-wal", ent_buf_bytes(&wal), 0600, err);
+#else
+	(void)fs;
+	(void)err;
+	return 0;
+#endif
+}
+
 static int start(struct ent_db *db, struct ent_err *err)
 {
 	if (sqlite3_open_v2("node.db", &db->sq, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, ent_vfs_name(db->vfs)) != SQLITE_OK)
@@ -224,7 +247,9 @@ int ent_db_open(struct ent_fs *fs, struct ent_clock *clock, struct ent_random *r
 	if (!db)
 		return ent_nomem(err);
 	*db = (struct ent_db){ 0 };
-	int r = ent_vfs_new(fs, clock, random, &db->vfs, err);
+	int r = save_wal(fs, err);
+	if (!r)
+		r = ent_vfs_new(fs, clock, random, &db->vfs, err);
 	if (!r)
 		r = start(db, err);
 	if (r) {
@@ -234,6 +259,8 @@ int ent_db_open(struct ent_fs *fs, struct ent_clock *clock, struct ent_random *r
 	*ret = db;
 	return 0;
 }
+
+bool ent_db_lost(const struct ent_db *db) { return ent_vfs_lost(db->vfs); }
 
 void ent_db_close(struct ent_db *db)
 {

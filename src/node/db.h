@@ -18,6 +18,8 @@ struct ent_st { /* a statement; zeroed = none */
 /* Opens or creates node.db under the vtable's root and brings its schema to this version. fs, clock, random [borrow]. */
 int ent_db_open(struct ent_fs *fs, struct ent_clock *clock, struct ent_random *random, struct ent_db **ret, struct ent_err *err);
 void ent_db_close(struct ent_db *db); /* NULL is fine */
+/* A sync failed: nothing is written any more until it is opened anew. */
+bool ent_db_lost(const struct ent_db *db);
 /* Statements without result; several separated by ';'. */
 int ent_db_exec(struct ent_db *db, const char *sql, struct ent_err *err);
 

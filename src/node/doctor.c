@@ -17,8 +17,8 @@ static void check_disk(struct ent_node *n, json_t *list)
 	char what[80];
 	int r = n->env.fs->ops->space(n->env.fs, &space, NULL);
 	snprintf(what, sizeof what, "%llu MB free", (unsigned long long)(space >> 20));
-	check(list, "disk", !r && space > (256u << 20) && !n->broken, n->broken ? "a write failed; nothing is accepted until restart" : what,
-	      "make room, then start the node again");
+	check(list, "disk", !r && space > (256u << 20) && !ent_node_broken(n),
+	      ent_node_broken(n) ? "a write failed; nothing is accepted until restart" : what, "make room, then start the node again");
 }
 
 static void check_peers(struct ent_node *n, json_t *list)
@@ -69,7 +69,7 @@ void ent_verb_doctor(struct ent_node *n, const json_t *args, struct ent_reply *r
 	      ent_secret_locked(n->seeds) ? "held in locked memory" : "the system refused to lock their memory", "raise RLIMIT_MEMLOCK");
 	snprintf(what, sizeof what, "%llu entries, checkpoint at %llu", (unsigned long long)ent_ledger_size(n->ledger),
 		 (unsigned long long)ent_ledger_signed(n->ledger)->size);
-	check(list, "ledger", !n->broken, what, "start the node again");
+	check(list, "ledger", !ent_node_broken(n), what, "start the node again");
 	if (n->restored) {
 		struct ent_err why = ENT_ERR_INIT;
 		ent_restored_refuse(n, &why);

@@ -134,7 +134,7 @@ int ent_duty_open(struct ent_node *n, struct ent_err *err)
 void ent_duty_close(struct ent_node *n)
 {
 	struct ent_err err = ENT_ERR_INIT;
-	if (n->ledger && !n->broken && ent_ledger_publish(n->ledger, &err))
+	if (n->ledger && !ent_node_broken(n) && ent_ledger_publish(n->ledger, &err))
 		ent_log(n->env.log, ENT_LOG_WARN, "publish", "what=\"%s\"", err.what);
 	ent_cosign_free(n->cosign);
 	ent_witness_free(n->witness);
@@ -170,9 +170,9 @@ void ent_duty_publish(struct ent_node *n)
 		r = ent_cosign_start(n->cosign, &err);
 	else if (!r)
 		r = ent_ledger_cosigned(n->ledger, ent_bytes(NULL, 0), &err);
-	if (r && !n->broken) {
-		n->broken = r == ENT_EIO || r == ENT_ENOSPACE;
+	if (r && !ent_node_broken(n)) {
 		ent_log(n->env.log, ENT_LOG_ERROR, "publish", "what=\"%s\"", err.what);
+		ent_node_broke(n, r, &err);
 	}
 }
 
@@ -190,7 +190,7 @@ static void retry_round(struct ent_node *n, uint64_t now)
 uint64_t ent_duty_tick(struct ent_node *n)
 {
 	uint64_t now = ent_node_mono(n), due = ent_ledger_due_ms(n->ledger);
-	if (n->broken)
+	if (ent_node_broken(n))
 		return UINT64_MAX;
 	if (due <= now)
 		ent_duty_publish(n);

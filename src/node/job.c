@@ -203,8 +203,10 @@ void ent_job_move(struct ent_job *j, enum ent_job_state to)
 	j->seen++;
 	if (ent_job_ended(j))
 		j->ended_ms = ent_node_mono(j->node);
-	if (to != ENT_JOB_PROPOSED && ent_job_store(j->node, j, &err))
+	if (to != ENT_JOB_PROPOSED && ent_job_store(j->node, j, &err)) {
 		ent_log(j->node->env.log, ENT_LOG_ERROR, "job-store", "id=%s what=\"%s\"", j->id, err.what);
+		ent_node_broke(j->node, err.code, &err);
+	}
 }
 
 /* ---- entering ---- */
@@ -338,7 +340,7 @@ void ent_job_abort(struct ent_node *n, struct ent_job *j, const struct ent_err *
 	ent_log(n->env.log, ENT_LOG_WARN, "job-aborted", "id=%s code=%s what=\"%s\"", j->id, ent_code_name(j->error.code), j->error.what);
 	if (j->runner_busy)
 		n->env.runner->ops->cancel(n->env.runner, j->id, j->attempt);
-	if (!n->broken && has_entry(n, j, "decision") && enter_result(n, j, &err))
+	if (!ent_node_broken(n) && has_entry(n, j, "decision") && enter_result(n, j, &err))
 		ent_log(n->env.log, ENT_LOG_ERROR, "job-result", "id=%s what=\"%s\"", j->id, err.what);
 	ent_job_move(j, ENT_JOB_ABORTED);
 	if (tell)
@@ -420,7 +422,7 @@ static void offer(struct ent_node *n, struct ent_job *j)
 void ent_job_pump(struct ent_node *n)
 {
 	struct ent_job *out = NULL, *head = NULL;
-	if (!n->env.runner || n->broken || n->closing)
+	if (!n->env.runner || ent_node_broken(n) || n->closing)
 		return;
 	for (struct ent_job *j = n->jobs; j; j = j->next) {
 		if (j->sm.at == ENT_JOB_RUNNING || j->runner_busy)

@@ -35,20 +35,29 @@ int ent_node_tls_seed(struct ent_node *node, uint8_t ret_seed[32], struct ent_er
 	return 0;
 }
 
-static int broke(struct ent_node *n, int code, struct ent_err *err)
+int ent_node_broke(struct ent_node *n, int code, const struct ent_err *err)
 {
 	if (code != ENT_EIO && code != ENT_ENOSPACE)
 		return code;
+	if (!n->broken)
+		ent_log(n->env.log, ENT_LOG_ERROR, "write-failed", "what=\"%s\"", err ? err->what : "");
 	n->broken = true;
-	ent_log(n->env.log, ENT_LOG_ERROR, "write-failed", "what=\"%s\"", err ? err->what : "");
 	return code;
+}
+
+bool ent_node_broken(struct ent_node *n)
+{
+	struct ent_err err = ENT_ERR_INIT;
+	if (!n->broken && n->db && ent_db_lost(n->db))
+		ent_node_broke(n, ent_fail(&err, ENT_EIO, "node.db: a sync failed"), &err);
+	return n->broken;
 }
 
 int ent_node_usable(struct ent_node *n, struct ent_err *err)
 {
 	if (n->restored)
 		return ent_restored_refuse(n, err);
-	if (!n->broken)
+	if (!ent_node_broken(n))
 		return 0;
 	ent_fail(err, ENT_EIO, "this node stopped writing after a failed write");
 	return ent_next(err, "see its log, make room or repair the disk, then start it again");
@@ -62,7 +71,7 @@ int ent_node_append(struct ent_node *n, int type, const json_t *fields, uint64_t
 	if (!r)
 		r = ent_apply_all(n, err);
 	if (r)
-		return broke(n, r, err);
+		return ent_node_broke(n, r, err);
 	if (ret_at)
 		*ret_at = at;
 	return 0;
@@ -76,7 +85,7 @@ int ent_node_append_envelope(struct ent_node *n, struct ent_bytes envelope, uint
 	if (!r)
 		r = ent_apply_all(n, err);
 	if (r)
-		return broke(n, r, err);
+		return ent_node_broke(n, r, err);
 	if (ret_at)
 		*ret_at = at;
 	return 0;

@@ -126,11 +126,12 @@ void ent_verb_status(struct ent_node *n, const json_t *args, struct ent_reply *r
 	ent_hex(hex, id, sizeof id);
 	(void)n->env.fs->ops->space(n->env.fs, &space, NULL);
 	ent_jobs_count(n, &queued, &running);
-	ent_reply_ok(reply, json_pack("{s:s,s:s,s:b,s:s,s:s,s:b,s:I,s:i,s:o,s:{s:i,s:i},s:o,s:I,s:b}", "org", n->card.org, "version", ENT_VERSION,
-				      "serving", n->env.mesh != NULL, "fingerprint", hex, "words", words, "compute_only", n->card.compute_only,
-				      "tables", (json_int_t)own_tables(n), "members", (int)n->n_members, "peers", peers_json(n), "jobs", "queued",
-				      (int)queued, "running", (int)running, "ledger", ledger_json(n), "disk_free_bytes",
-				      (json_int_t)(space > INT64_MAX / 1024 ? INT64_MAX / 1024 : space), "writable", !n->broken && !n->restored));
+	ent_reply_ok(reply,
+		     json_pack("{s:s,s:s,s:b,s:s,s:s,s:b,s:I,s:i,s:o,s:{s:i,s:i},s:o,s:I,s:b}", "org", n->card.org, "version", ENT_VERSION, "serving",
+			       n->env.mesh != NULL, "fingerprint", hex, "words", words, "compute_only", n->card.compute_only, "tables",
+			       (json_int_t)own_tables(n), "members", (int)n->n_members, "peers", peers_json(n), "jobs", "queued", (int)queued,
+			       "running", (int)running, "ledger", ledger_json(n), "disk_free_bytes",
+			       (json_int_t)(space > INT64_MAX / 1024 ? INT64_MAX / 1024 : space), "writable", !ent_node_broken(n) && !n->restored));
 }
 
 void ent_verb_config(struct ent_node *n, const json_t *args, struct ent_reply *reply)

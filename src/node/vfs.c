@@ -12,6 +12,7 @@ struct ent_vfs {
 	struct ent_fs *fs;
 	struct ent_clock *clock;
 	struct ent_random *random;
+	bool lost; /* a sync failed: the system may have dropped what it was to save, and the next sync would not say so */
 };
 
 struct vfs_file { /* begins like sqlite3_file */
@@ -54,25 +55,40 @@ static int write_code(int code, int otherwise) { return !code ? SQLITE_OK : code
 static int file_write(sqlite3_file *sf, const void *buf, int len, sqlite3_int64 at)
 {
 	struct vfs_file *f = as_file(sf);
+	if (f->vfs->lost)
+		return SQLITE_IOERR_WRITE;
 	return write_code(f->file->ops->write_at(f->file, (uint64_t)at, buf, (size_t)len, NULL), SQLITE_IOERR_WRITE);
 }
 
 static int file_truncate(sqlite3_file *sf, sqlite3_int64 size)
 {
 	struct vfs_file *f = as_file(sf);
+	if (f->vfs->lost)
+		return SQLITE_IOERR_TRUNCATE;
 	return write_code(f->file->ops->truncate(f->file, (uint64_t)size, NULL), SQLITE_IOERR_TRUNCATE);
+}
+
+/* One failure is for good: all files of the database count as lost until they are opened anew. */
+static int synced(struct ent_vfs *v, int code, int otherwise)
+{
+#ifndef ENT_MUTANT_SYNC_AGAIN
+	v->lost = v->lost || code;
+	return v->lost ? otherwise : SQLITE_OK;
+#else
+	return code ? otherwise : SQLITE_OK;
+#endif
 }
 
 static int file_sync(sqlite3_file *sf, int flags)
 {
 	struct vfs_file *f = as_file(sf);
+	struct ent_vfs *v = f->vfs;
 	(void)flags;
-	if (f->file->ops->sync(f->file, NULL))
-		return SQLITE_IOERR_FSYNC;
-	if (f->fresh && f->vfs->fs->ops->sync_dir(f->vfs->fs, ".", NULL))
-		return SQLITE_IOERR_DIR_FSYNC;
-	f->fresh = false;
-	return SQLITE_OK;
+	int r = synced(v, v->lost ? ENT_EIO : f->file->ops->sync(f->file, NULL), SQLITE_IOERR_FSYNC);
+	if (!r && f->fresh)
+		r = synced(v, v->fs->ops->sync_dir(v->fs, ".", NULL), SQLITE_IOERR_DIR_FSYNC);
+	f->fresh = f->fresh && r;
+	return r;
 }
 
 static int file_size(sqlite3_file *sf, sqlite3_int64 *ret)
@@ -163,13 +179,15 @@ static int vfs_open(sqlite3_vfs *sv, sqlite3_filename name, sqlite3_file *sf, in
 
 static int vfs_delete(sqlite3_vfs *sv, const char *name, int sync_dir)
 {
-	struct ent_fs *fs = as_vfs(sv)->fs;
-	int r = fs->ops->remove(fs, name, NULL);
+	struct ent_vfs *v = as_vfs(sv);
+	if (v->lost)
+		return SQLITE_IOERR_DELETE;
+	int r = v->fs->ops->remove(v->fs, name, NULL);
 	if (r == ENT_ENOTFOUND)
 		return SQLITE_IOERR_DELETE_NOENT;
-	if (r || (sync_dir && fs->ops->sync_dir(fs, ".", NULL)))
+	if (r)
 		return SQLITE_IOERR_DELETE;
-	return SQLITE_OK;
+	return sync_dir ? synced(v, v->fs->ops->sync_dir(v->fs, ".", NULL), SQLITE_IOERR_DELETE) : SQLITE_OK;
 }
 
 static int vfs_access(sqlite3_vfs *sv, const char *name, int flags, int *ret)
@@ -260,3 +278,5 @@ void ent_vfs_free(struct ent_vfs *vfs)
 }
 
 const char *ent_vfs_name(const struct ent_vfs *vfs) { return vfs->name; }
+
+bool ent_vfs_lost(const struct ent_vfs *vfs) { return vfs->lost; }

@@ -11,4 +11,6 @@ struct ent_vfs;
 int ent_vfs_new(struct ent_fs *fs, struct ent_clock *clock, struct ent_random *random, struct ent_vfs **ret, struct ent_err *err);
 void ent_vfs_free(struct ent_vfs *vfs); /* after the last connection is closed; NULL is fine */
 const char *ent_vfs_name(const struct ent_vfs *vfs);
+/* A sync failed. From then on every write, truncate, sync and delete of this VFS fails: what reached the disk is known only after opening anew. */
+bool ent_vfs_lost(const struct ent_vfs *vfs);
 #endif
