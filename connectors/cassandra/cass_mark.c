@@ -5,10 +5,10 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "arrow/sink.h"
 #include "arrow/value.h"
 #include "cass.h"
 
-#define EPOCH_PART "entente.epoch"
 #define TRIES_MAX 20
 
 static void call_endp(struct ent_cass_call **c) { ent_cass_end(*c); }
@@ -58,12 +58,6 @@ static int decide(struct ent_cass_mark *m, const char *sql, const struct ent_buf
 	return 0;
 }
 
-static int took_over(struct ent_err *err)
-{
-	ent_fail(err, ENT_EAGAIN, "another run of this job took over");
-	return ent_why(err, "its epoch is higher than ours"), ENT_EAGAIN;
-}
-
 static int64_t number(struct ent_bytes cell)
 {
 	struct ent_reader r = ent_reader(cell);
@@ -102,7 +96,7 @@ int ent_cass_mark_last(struct ent_cass_mark *m, const char *part, struct ent_sin
 static int run_look(struct ent_cass_mark *m, struct ent_sink_checkpoint *ret, bool *ret_there, struct ent_err *err)
 {
 	struct ent_err probe = ENT_ERR_INIT; /* no row is no failure, so err stays clean */
-	int code = ent_cass_mark_last(m, EPOCH_PART, ret, &probe);
+	int code = ent_cass_mark_last(m, ENT_SINK_EPOCH_PART, ret, &probe);
 	if (code && code != ENT_ENOTFOUND && err)
 		*err = probe;
 	*ret_there = !code;
@@ -152,7 +146,7 @@ static int epoch_step(struct ent_cass_mark *m, bool *ret_done, struct ent_err *e
 	ent_cql_put_text(&values, base);
 	ent_cql_put_i64(&values, (int64_t)m->epoch);
 	ent_cql_put_text(&values, m->job);
-	ent_cql_put_text(&values, EPOCH_PART);
+	ent_cql_put_text(&values, ENT_SINK_EPOCH_PART);
 	if (there)
 		ent_cql_put_i64(&values, (int64_t)old.epoch);
 	return decide(m, there ? next : first, &values, there ? 5 : 4, ret_done, err);
@@ -167,7 +161,7 @@ int ent_cass_mark_take(struct ent_cass_mark *m, uint64_t *epoch, struct ent_err 
 		bool there;
 		ENT_TRY(run_look(m, &row, &there, err));
 		if (!there || row.epoch != *epoch || !ent_int_parse(ent_bytes_str(row.cursor), &m->base_us))
-			return took_over(err);
+			return ent_sink_overtaken(row.epoch, *epoch, err);
 		m->epoch = *epoch;
 		return 0;
 	}
@@ -191,7 +185,7 @@ int ent_cass_mark_commit(struct ent_cass_mark *m, const struct ent_sink_checkpoi
 	bool applied = false;
 	ent_cql_put_i64(&values, (int64_t)m->epoch);
 	ent_cql_put_text(&values, m->job);
-	ent_cql_put_text(&values, EPOCH_PART);
+	ent_cql_put_text(&values, ENT_SINK_EPOCH_PART);
 	ent_cql_put_i64(&values, (int64_t)m->epoch);
 	if (c) {
 		ent_cql_put_text(&values, m->job);
@@ -205,7 +199,7 @@ int ent_cass_mark_commit(struct ent_cass_mark *m, const struct ent_sink_checkpoi
 #ifdef ENT_MUTANT_CASS_FENCE
 	applied = true;
 #endif
-	return applied ? 0 : took_over(err);
+	return applied ? 0 : ent_sink_overtaken(0, m->epoch, err);
 }
 
 static int part_forget(struct ent_cass_mark *m, struct ent_bytes part, struct ent_err *err)
@@ -228,8 +222,8 @@ int ent_cass_mark_forget(struct ent_cass_mark *m, struct ent_err *err)
 	ENT_TRY(ask(m, "SELECT \"part\" FROM @ WHERE \"job\" = ?", &values, 1, &c, &e, err));
 	for (uint32_t i = 0; i < e.n_rows; i++) {
 		ENT_TRY(ent_cql_cell(&e.cells, &part, err));
-		if (!ent_bytes_eq(part, ent_bytes_str(EPOCH_PART)))
+		if (!ent_bytes_eq(part, ent_bytes_str(ENT_SINK_EPOCH_PART)))
 			ENT_TRY(part_forget(m, part, err));
 	}
-	return part_forget(m, ent_bytes_str(EPOCH_PART), err); /* last: until then the job can be seen to be this run's */
+	return part_forget(m, ent_bytes_str(ENT_SINK_EPOCH_PART), err); /* last: until then the job can be seen to be this run's */
 }

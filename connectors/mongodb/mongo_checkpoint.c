@@ -4,18 +4,9 @@
 
 #include "mongo_sink.h"
 
-#define EPOCH_PART "entente.epoch"
-
 static bson_t *id_filter(const struct ent_sink *k, const char *part)
 {
 	return BCON_NEW("_id", "{", "job", BCON_UTF8(k->job), "part", BCON_UTF8(part), "}");
-}
-
-static int overtaken(const struct ent_sink *k, struct ent_err *err)
-{
-	ent_fail(err, ENT_EAGAIN, "another run of this job took over");
-	ent_why(err, "this run has epoch %llu, and the target knows a higher one", (unsigned long long)k->epoch);
-	return ent_next(err, "let the other run finish, or stop it and start again"), ENT_EAGAIN;
 }
 
 static bool number_of(const bson_t *doc, const char *path, int64_t *ret)
@@ -32,7 +23,7 @@ static int epoch_next(struct ent_sink *k, struct ent_err *err)
 {
 	bson_t reply;
 	int64_t epoch = 0;
-	ENT_BSON_AUTO filter = id_filter(k, EPOCH_PART);
+	ENT_BSON_AUTO filter = id_filter(k, ENT_SINK_EPOCH_PART);
 	ENT_BSON_AUTO command = BCON_NEW("findAndModify", BCON_UTF8(ENT_MONGO_CHECKPOINTS), "query", BCON_DOCUMENT(filter), "update", "{", "$inc",
 					 "{", "epoch", BCON_INT64(1), "}", "}", "new", BCON_BOOL(true), "upsert", BCON_BOOL(true));
 	ENT_TRY(ent_mongo_command(k->source, k->db, command, &reply, "the job's epoch cannot be taken", err));
@@ -82,12 +73,12 @@ int ent_mongo_fence(struct ent_sink *k, struct ent_err *err)
 #ifdef ENT_MUTANT_MONGO_NO_FENCE
 	return 0;
 #endif
-	ENT_BSON_AUTO filter = id_filter(k, EPOCH_PART);
+	ENT_BSON_AUTO filter = id_filter(k, ENT_SINK_EPOCH_PART);
 	ENT_TRY(one_find(k, filter, &doc, &found, err));
 	bool ours = found && number_of(&doc, "epoch", &now) && (uint64_t)now == k->epoch;
 	if (found)
 		bson_destroy(&doc);
-	return ours ? 0 : overtaken(k, err);
+	return ours ? 0 : ent_sink_overtaken(0, k->epoch, err);
 }
 
 /* The condition "not of a later run" and the replacement are one step at the server: a later run's checkpoint makes the upsert a double key. */
@@ -113,7 +104,7 @@ int ent_mongo_checkpoint_put(struct ent_sink *k, const struct ent_sink_checkpoin
 	BSON_APPEND_UTF8(doc, "hash", c->hash);
 	for (unsigned attempt = 0; put_once(k, filter, doc, &e); attempt++) {
 		if (e.code == 11000)
-			return overtaken(k, err);
+			return ent_sink_overtaken(0, k->epoch, err);
 		if (!ent_mongo_lost(&e) || attempt + 1 >= ENT_MONGO_ATTEMPTS)
 			return ent_mongo_fail(&e, "the checkpoint cannot be written", err);
 		ENT_TRY(ent_mongo_reconnect(k->source, attempt, err));
@@ -154,7 +145,7 @@ int ent_mongo_sink_last(struct ent_sink *k, const char *part, struct ent_sink_ch
 int ent_mongo_checkpoints_forget(struct ent_sink *k, struct ent_err *err)
 {
 	bson_error_t e;
-	ENT_BSON_AUTO filter = BCON_NEW("_id.job", BCON_UTF8(k->job), "_id.part", "{", "$ne", BCON_UTF8(EPOCH_PART), "}");
+	ENT_BSON_AUTO filter = BCON_NEW("_id.job", BCON_UTF8(k->job), "_id.part", "{", "$ne", BCON_UTF8(ENT_SINK_EPOCH_PART), "}");
 	ENT_COLLECTION_AUTO c = mongoc_client_get_collection(k->source->client, k->db, ENT_MONGO_CHECKPOINTS);
 	return mongoc_collection_delete_many(c, filter, NULL, NULL, &e) ? 0 : ent_mongo_fail(&e, "the checkpoints cannot be removed", err);
 }

@@ -264,19 +264,6 @@ int ent_mongo_sink_rows(struct ent_sink *k, size_t index, const struct ArrowArra
 
 /* --- changes --- */
 
-static bool listed(struct ent_bytes names, const char *name)
-{
-	size_t len = strlen(name);
-	for (size_t i = 0; i < names.len;) {
-		const uint8_t *tab = (const uint8_t *)memchr(names.data + i, '\t', names.len - i);
-		size_t n = tab ? (size_t)(tab - names.data) - i : names.len - i;
-		if (n == len && !memcmp(names.data + i, name, n))
-			return true;
-		i += n + 1;
-	}
-	return false;
-}
-
 /* Sets what the log repeats and leaves the rest: {"$set": {path: value}, "$unset": {path: ""}}. */
 static int update_make(const struct ent_mongo_sink_table *t, const struct ent_batch *b, size_t row, struct ent_bytes unchanged, bson_t *doc,
 		       struct ent_err *err)
@@ -286,7 +273,7 @@ static int update_make(const struct ent_mongo_sink_table *t, const struct ent_ba
 	for (size_t i = 0; i < t->plan.columns.n && !code; i++) {
 		const struct ent_mongo_column *c = &t->plan.columns.all[i];
 		char micros[600];
-		if (c->key || listed(unchanged, c->name))
+		if (c->key || ent_sink_listed(unchanged, c->name))
 			continue;
 		const struct ent_view *v = &b->columns[2 + i];
 		int64_t rest = c->micros && !ent_view_null(v, row) ? (ent_view_int(v, row) % 1000 + 1000) % 1000 : 0;

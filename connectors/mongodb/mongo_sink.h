@@ -1,6 +1,7 @@
 /* Writing: documents wait in memory, go out in bulk, then the checkpoint. Not a transaction: at least once, idempotent by key. */
 #ifndef ENT_MONGODB_SINK_H
 #define ENT_MONGODB_SINK_H
+#include "arrow/sink.h"
 #include "mongo.h"
 #include "mongo_encode.h"
 

@@ -231,19 +231,6 @@ static int delete_rows(struct ent_sink *k, const struct ent_my_into *t, const st
 	return 0;
 }
 
-static bool in_list(struct ent_bytes list, const char *name)
-{
-	size_t n = strlen(name);
-	for (size_t at = 0; at < list.len;) {
-		const uint8_t *tab = memchr(list.data + at, '\t', list.len - at);
-		size_t len = tab ? (size_t)(tab - list.data) - at : list.len - at;
-		if (len == n && !memcmp(list.data + at, name, n))
-			return true;
-		at += len + 1;
-	}
-	return false;
-}
-
 /* A change whose log leaves some columns out: the others, by key. */
 static int update_row(struct ent_sink *k, const struct ent_my_into *t, const struct ent_view *columns, size_t row, struct ent_bytes unchanged,
 		      struct ent_err *err)
@@ -252,7 +239,7 @@ static int update_row(struct ent_sink *k, const struct ent_my_into *t, const str
 	ent_buf_reset(&k->page);
 	ent_buf_printf(&k->page, "UPDATE %s SET ", t->real);
 	for (size_t i = 0; i < t->n; i++) {
-		if (t->puts[i].key || in_list(unchanged, t->puts[i].name))
+		if (t->puts[i].key || ent_sink_listed(unchanged, t->puts[i].name))
 			continue;
 		ent_buf_str(&k->page, first ? "" : ", ");
 		ent_my_name(&k->page, t->puts[i].name);

@@ -87,19 +87,12 @@ int ent_my_sink_last(struct ent_sink *k, const char *part, struct ent_sink_check
 
 /* --- the epoch --- */
 
-static int taken_over(const struct ent_sink *k, uint64_t now, struct ent_err *err)
-{
-	ent_fail(err, ENT_EAGAIN, "another run of this job took over");
-	ent_why(err, "the target knows epoch %llu, this run has %llu", (unsigned long long)now, (unsigned long long)k->epoch);
-	return ent_next(err, "let the other run finish, or stop it and start again"), ENT_EAGAIN;
-}
-
 /* Holds the row against a newer run until the transaction ends; runs of the same epoch do not wait for each other. */
 static int epoch_check(const struct ent_sink *k, MYSQL *m, struct ent_err *err)
 {
 	struct ent_sink_checkpoint c = { .epoch = 0 };
 	struct ent_err quiet = ENT_ERR_INIT;
-	int code = point_read(k, m, ENT_MY_EPOCH_PART, " LOCK IN SHARE MODE", &c, &quiet);
+	int code = point_read(k, m, ENT_SINK_EPOCH_PART, " LOCK IN SHARE MODE", &c, &quiet);
 	if (code && code != ENT_ENOTFOUND) {
 		if (err)
 			*err = quiet;
@@ -108,12 +101,12 @@ static int epoch_check(const struct ent_sink *k, MYSQL *m, struct ent_err *err)
 #ifdef ENT_MUTANT_MYSQL_NO_FENCE
 	return 0;
 #endif
-	return c.epoch == k->epoch && !code ? 0 : taken_over(k, c.epoch, err);
+	return c.epoch == k->epoch && !code ? 0 : ent_sink_overtaken(c.epoch, k->epoch, err);
 }
 
 static int epoch_take(struct ent_sink *k, struct ent_err *err)
 {
-	struct ent_sink_checkpoint c = { .part = ENT_MY_EPOCH_PART }, first = { .part = ENT_MY_EPOCH_PART };
+	struct ent_sink_checkpoint c = { .part = ENT_SINK_EPOCH_PART }, first = { .part = ENT_SINK_EPOCH_PART };
 	SQL_AUTO sql = ENT_BUF(8000);
 	ent_buf_str(&sql, "INSERT IGNORE INTO " POINTS " (job, part, `cursor`, `rows`, epoch, hash) VALUES (");
 	ent_my_text_literal(&sql, ent_bytes_str(k->job));
@@ -121,7 +114,7 @@ static int epoch_take(struct ent_sink *k, struct ent_err *err)
 	ENT_TRY(ent_buf_check(&sql, err));
 	ENT_TRY(ent_my_run(k->side, ent_buf_bytes(&sql), NULL, "the epoch cannot be taken", err));
 	ENT_TRY(ent_my_exec(k->side, "START TRANSACTION", "the epoch cannot be taken", err));
-	ENT_TRY(point_read(k, k->side, ENT_MY_EPOCH_PART, " FOR UPDATE", &c, err));
+	ENT_TRY(point_read(k, k->side, ENT_SINK_EPOCH_PART, " FOR UPDATE", &c, err));
 	k->epoch = c.epoch + 1;
 	ENT_TRY(point_put(k, k->side, &first, err));
 	return ent_my_exec(k->side, "COMMIT", "the epoch cannot be taken", err);

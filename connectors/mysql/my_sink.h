@@ -2,9 +2,8 @@
 #ifndef ENT_MYSQL_MY_SINK_H
 #define ENT_MYSQL_MY_SINK_H
 #include "arrow/fit.h"
+#include "arrow/sink.h"
 #include "my.h"
-
-#define ENT_MY_EPOCH_PART "entente.epoch"
 
 struct ent_my_put { /* one column of a copy and the target's column it goes to */
 	const char *name;

@@ -90,23 +90,10 @@ static int changes_init(struct changes *c, const struct ArrowSchema *schema, con
 	return keys_find(c, err);
 }
 
-/* True when the tab-separated list holds name. */
-static bool listed(struct ent_bytes list, const char *name)
-{
-	size_t len = strlen(name);
-	for (size_t from = 0, end; from < list.len; from = end + 1) {
-		for (end = from; end < list.len && list.data[end] != '\t'; end++)
-			continue;
-		if (end - from == len && !memcmp(list.data + from, name, len))
-			return true;
-	}
-	return false;
-}
-
 static bool kept(const struct changes *c, size_t row, size_t column)
 {
 	struct ent_bytes list = ent_view_text(c->unchanged, row);
-	return list.len && listed(list, c->puts[column].name);
+	return ent_sink_listed(list, c->puts[column].name);
 }
 
 /* --- row by row --- */
@@ -291,7 +278,7 @@ static size_t columns_choose(const struct changes *c, struct ent_bytes left_out,
 	size_t n = 0;
 	ent_buf_reset(names);
 	for (size_t i = 0; i < c->n; i++) {
-		if (listed(left_out, c->puts[i].name))
+		if (ent_sink_listed(left_out, c->puts[i].name))
 			continue;
 		ent_buf_str(names, n ? ", " : "");
 		ent_pg_name(names, c->puts[i].name);

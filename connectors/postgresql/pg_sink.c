@@ -8,8 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define EPOCH_PART "entente.epoch"
-
 int ent_pg_sink_fail(struct ent_source *s, const PGresult *r, const char *what, struct ent_err *err)
 {
 	int code = ent_pg_fail(s, r, what, err);
@@ -64,27 +62,20 @@ static int checkpoints_make(struct ent_sink *k, struct ent_err *err)
 	return code;
 }
 
-static int fenced(struct ent_err *err)
-{
-	ent_fail(err, ENT_EAGAIN, "another run of this job took over");
-	return ent_why(err, "it holds a higher epoch in the target"), ENT_EAGAIN;
-}
-
 /* lock: until the end of the transaction nobody takes a new epoch. */
 static int epoch_check(struct ent_sink *k, bool lock, struct ent_err *err)
 {
 	ENT_CLEANUP(ent_buf_deinit) struct ent_buf sql = ENT_BUF(600);
 	ENT_CLEANUP(ent_pg_clear) PGresult *r = NULL;
 	const char *const params[] = { k->job };
-	ent_buf_printf(&sql, "SELECT epoch FROM %s WHERE job = $1 AND part = '" EPOCH_PART "'%s", ent_buf_text(&k->checkpoints),
+	ent_buf_printf(&sql, "SELECT epoch FROM %s WHERE job = $1 AND part = '" ENT_SINK_EPOCH_PART "'%s", ent_buf_text(&k->checkpoints),
 		       lock ? " FOR SHARE" : "");
 	ENT_TRY(run(k, ent_buf_text(&sql), params, 1, &r, "the epoch of the job cannot be read", err));
 #ifdef ENT_MUTANT_PG_EPOCH
 	return 0;
 #endif
-	if (!PQntuples(r) || strtoull(PQgetvalue(r, 0, 0), NULL, 10) != k->epoch)
-		return fenced(err);
-	return 0;
+	uint64_t now = PQntuples(r) ? strtoull(PQgetvalue(r, 0, 0), NULL, 10) : 0;
+	return now == k->epoch ? 0 : ent_sink_overtaken(now, k->epoch, err);
 }
 
 static int epoch_take(struct ent_sink *k, uint64_t *epoch, struct ent_err *err)
@@ -96,7 +87,8 @@ static int epoch_take(struct ent_sink *k, uint64_t *epoch, struct ent_err *err)
 	if (*epoch)
 		return epoch_check(k, false, err);
 	ent_buf_printf(&sql,
-		       "INSERT INTO %s AS c VALUES ($1, '" EPOCH_PART "', '', 0, 1, '') ON CONFLICT (job, part) DO UPDATE SET epoch = c.epoch + 1 "
+		       "INSERT INTO %s AS c VALUES ($1, '" ENT_SINK_EPOCH_PART
+		       "', '', 0, 1, '') ON CONFLICT (job, part) DO UPDATE SET epoch = c.epoch + 1 "
 		       "RETURNING epoch",
 		       ent_buf_text(&k->checkpoints));
 	ENT_TRY(run(k, ent_buf_text(&sql), params, 1, &r, "the job cannot take its epoch in the target", err));
@@ -300,7 +292,7 @@ static int finish(struct ent_sink *k, int forget, struct ent_err *err)
 	for (size_t i = 0; i < k->n_dests; i++)
 		if (k->dests[i]->side[0])
 			ENT_TRY(change_over(k, k->dests[i], err));
-	ent_buf_printf(&sql, "DELETE FROM %s WHERE job = $1 AND part <> '" EPOCH_PART "'", ent_buf_text(&k->checkpoints));
+	ent_buf_printf(&sql, "DELETE FROM %s WHERE job = $1 AND part <> '" ENT_SINK_EPOCH_PART "'", ent_buf_text(&k->checkpoints));
 	return forget ? run(k, ent_buf_text(&sql), params, 1, NULL, "the checkpoints cannot be forgotten", err) : 0;
 }
 

@@ -1,6 +1,7 @@
 /* Writing: the sink's own parts. One transaction at a time; a COPY may stay open over many batches of one table. */
 #ifndef ENT_POSTGRESQL_SINK_H
 #define ENT_POSTGRESQL_SINK_H
+#include "arrow/sink.h"
 #include "arrow/value.h"
 #include "pg.h"
 #include "pg_encode.h"

@@ -5,11 +5,11 @@
 #include <stdlib.h>
 
 #include "arrow/fit.h"
+#include "arrow/sink.h"
 #include "sqlite_inner.h"
 #include "sqlite_type.h"
 
 #define TABLES_MAX 1000
-#define EPOCH_PART "entente.epoch"
 #define SQL_MAX ((size_t)4 << 20)
 
 struct table {
@@ -118,7 +118,7 @@ static int epoch_read(struct ent_sink *k, uint64_t *ret, struct ent_err *err)
 {
 	struct ent_sink_checkpoint c = { .epoch = 0 };
 	struct ent_err quiet = ENT_ERR_INIT;
-	int code = ent_sqlite_sink_last(k, EPOCH_PART, &c, &quiet);
+	int code = ent_sqlite_sink_last(k, ENT_SINK_EPOCH_PART, &c, &quiet);
 	if (code && code != ENT_ENOTFOUND) {
 		if (err)
 			*err = quiet;
@@ -135,11 +135,7 @@ static int epoch_check(struct ent_sink *k, struct ent_err *err)
 #ifdef ENT_MUTANT_SQLITE_NO_FENCE
 	return 0;
 #endif
-	if (now == k->epoch)
-		return 0;
-	ent_fail(err, ENT_EAGAIN, "another run of this job took over");
-	ent_why(err, "the target knows epoch %llu, this run has %llu", (unsigned long long)now, (unsigned long long)k->epoch);
-	return ent_next(err, "let the other run finish, or stop it and start again"), ENT_EAGAIN;
+	return now == k->epoch ? 0 : ent_sink_overtaken(now, k->epoch, err);
 }
 
 int ent_sqlite_sink_commit(struct ent_sink *k, const struct ent_sink_checkpoint *c, struct ent_err *err)
@@ -158,7 +154,7 @@ int ent_sqlite_sink_commit(struct ent_sink *k, const struct ent_sink_checkpoint 
 
 static int epoch_take(struct ent_sink *k, struct ent_err *err)
 {
-	struct ent_sink_checkpoint c = { .part = EPOCH_PART };
+	struct ent_sink_checkpoint c = { .part = ENT_SINK_EPOCH_PART };
 	ENT_TRY(begin(k, err));
 	ENT_TRY(epoch_read(k, &k->epoch, err));
 	k->epoch++;
@@ -506,19 +502,6 @@ int ent_sqlite_sink_rows(struct ent_sink *k, size_t index, const struct ArrowArr
 
 /* --- changes --- */
 
-static bool listed(struct ent_bytes names, const char *name)
-{
-	size_t len = strlen(name);
-	for (const uint8_t *at = names.data, *end = names.data + names.len; at < end;) {
-		const uint8_t *tab = memchr(at, '\t', (size_t)(end - at));
-		size_t n = (size_t)((tab ? tab : end) - at);
-		if (n == len && !memcmp(at, name, n))
-			return true;
-		at += n + 1;
-	}
-	return false;
-}
-
 /* An update whose log left some columns out: those keep what they have. */
 static int partial_update(struct ent_sink *k, struct table *t, const struct ent_batch *b, size_t r, struct ent_bytes unchanged, struct ent_err *err)
 {
@@ -528,7 +511,7 @@ static int partial_update(struct ent_sink *k, struct table *t, const struct ent_
 	ent_buf_str(&sql, "UPDATE ");
 	ent_sqlite_name(&sql, t->real);
 	for (size_t i = 0; i < (size_t)t->schema.n_children; i++) {
-		if (t->is_key[i] || listed(unchanged, t->schema.children[i]->name))
+		if (t->is_key[i] || ent_sink_listed(unchanged, t->schema.children[i]->name))
 			continue;
 		ent_buf_str(&sql, any ? ", " : " SET ");
 		ent_sqlite_name(&sql, t->schema.children[i]->name);
@@ -542,7 +525,7 @@ static int partial_update(struct ent_sink *k, struct table *t, const struct ent_
 		return 0;
 	ENT_TRY(ent_sqlite_prepare(k->source, ent_buf_text(&sql), NULL, &st, err));
 	for (size_t i = 0; i < (size_t)t->schema.n_children; i++)
-		if (t->is_key[i] || !listed(unchanged, t->schema.children[i]->name))
+		if (t->is_key[i] || !ent_sink_listed(unchanged, t->schema.children[i]->name))
 			ENT_TRY(value_bind(k, t, st, i, &b->columns[i + 2], r, err));
 	return stepped(k, st, err);
 }
@@ -647,8 +630,8 @@ int ent_sqlite_sink_finish(struct ent_sink *k, int forget, struct ent_err *err)
 	if (forget) {
 		STATEMENT_AUTO st = NULL;
 		ENT_TRY(begin(k, err));
-		ENT_TRY(ent_sqlite_prepare(k->source, "DELETE FROM _entente_checkpoint WHERE job = ?1 AND part <> '" EPOCH_PART "'", k->job, &st,
-					   err));
+		ENT_TRY(ent_sqlite_prepare(k->source, "DELETE FROM _entente_checkpoint WHERE job = ?1 AND part <> '" ENT_SINK_EPOCH_PART "'", k->job,
+					   &st, err));
 		ENT_TRY(stepped(k, st, err));
 	}
 	return ent_sqlite_sink_commit(k, NULL, err);

@@ -22,6 +22,7 @@ static const struct {
 	{ "TINYINT", ENT_T_INT16 },
 	{ "BOOLEAN", ENT_T_BOOL },
 	{ "BOOL", ENT_T_BOOL },
+	{ "FLOAT4", ENT_T_REAL }, /* a promise that the double is a float */
 	{ "REAL", ENT_T_DOUBLE },
 	{ "FLOAT", ENT_T_DOUBLE },
 	{ "DOUBLE", ENT_T_DOUBLE },
@@ -100,7 +101,7 @@ void ent_sqlite_declare(struct ent_type t, char out[64])
 							[ENT_T_INT16] = "SMALLINT",
 							[ENT_T_INT32] = "INT4",
 							[ENT_T_INT64] = "BIGINT",
-							[ENT_T_REAL] = "DOUBLE",
+							[ENT_T_REAL] = "FLOAT4",
 							[ENT_T_DOUBLE] = "DOUBLE",
 							[ENT_T_DATE] = "DATE",
 							[ENT_T_TIMESTAMP] = "TIMESTAMP",

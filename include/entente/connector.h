@@ -140,6 +140,8 @@ struct ent_changes_spec {
 	const char *cursor; /* go on after it; NULL: from now on, and the source starts to keep changes */
 };
 
+#define ENT_SINK_OVERTAKEN "ENT01" /* sqlstate: another run of the job took the next epoch */
+
 struct ent_sink;
 struct ent_changes;
 
@@ -180,8 +182,8 @@ struct ent_connector {
 	/* How the columns of a schema would land in object: lines has one element per column. *ret_exists: the table is there. */
 	int (*map)(struct ent_source *src, const struct ent_target *target, struct ent_map_line *lines, int *ret_exists, struct ent_err *err);
 	/* A sink holds one transaction at a time over any number of tables. *epoch 0: takes the job's next epoch in the target and returns it, so
-	 * that every sink with a lower one fails its next commit with ENT_EAGAIN; else joins the run that holds that epoch (parallel parts).
-	 * Settings of the target ("keyspace-options") are options of src. */
+	 * that every sink with a lower one fails its next commit with ENT_EAGAIN and sqlstate ENT_SINK_OVERTAKEN; else joins the run that holds that
+	 * epoch (parallel parts). Settings of the target ("keyspace-options") are options of src. */
 	int (*sink_open)(struct ent_source *src, const char *job, uint64_t *epoch, struct ent_sink **ret, struct ent_err *err);
 	int (*sink_table)(struct ent_sink *sink, const struct ent_target *target, size_t *ret_index, struct ent_err *err);
 	/* Rows in the table's schema; borrowed. */
@@ -214,7 +216,8 @@ struct ent_connector {
 	/* The end of the log as a cursor, and whether cursor a lies at or before b (1), after (0). */
 	int (*position)(struct ent_source *src, char ret[400], struct ent_err *err);
 	int (*position_reached)(const char *a, const char *b);
-	/* A schema change the target should follow: add is a new nullable column (1) or a widened type (0) of table index. */
+	/* Columns of table index that the target should follow: new nullable ones, widened types. new_schema: the table's columns, or those of
+	 * changes ("entente.op" and "entente.unchanged" first). ENT_EUNSUPPORTED: it cannot; ENT_EAGAIN: only between two transactions. */
 	int (*sink_alter)(struct ent_sink *sink, size_t index, const struct ArrowSchema *new_schema, struct ent_err *err);
 };
 

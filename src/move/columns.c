@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "arrow/fit.h"
+#include "arrow/sink.h"
 #include "arrow/stream.h"
 #include "crypto/hash.h"
 #include "move/follow.h"
@@ -171,7 +172,8 @@ static int altered(struct ent_following *f, size_t i, struct ArrowSchema *schema
 	const struct ent_connector *c = f->target.connector;
 	struct ent_err e = ENT_ERR_INIT;
 	int code = c->sink_alter ? c->sink_alter(f->sink, f->tables[i].index, schema, &e) : ENT_EUNSUPPORTED;
-	if (code == ENT_EUNSUPPORTED || code == ENT_EDATA || code == ENT_ESQL)
+	bool inside = code == ENT_EAGAIN && f->in_transaction && f->rows_open && !ent_sink_is_overtaken(&e); /* the same again, however often */
+	if (code == ENT_EUNSUPPORTED || code == ENT_EDATA || code == ENT_ESQL || inside)
 		return snprintf(why, 400, "%s", e.what[0] ? e.what : "the target cannot follow a change of its columns"), 0;
 	if (code && err)
 		*err = e;

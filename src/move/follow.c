@@ -95,6 +95,8 @@ static int schema_take(struct ent_following *f, struct ent_event *e, struct ent_
 	t->event_schema = ent_schema_take(&e->schema);
 	if (t->stopped[0])
 		return 0;
+	if (!f->in_transaction) /* some targets change columns between two transactions only */
+		ENT_TRY(commit(f, err));
 	ENT_TRY(ent_following_columns(f, e->table, &t->event_schema, why, err));
 	if (why[0])
 		stop(f, e->table, why);

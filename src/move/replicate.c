@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "arrow/rows.h"
+#include "arrow/sink.h"
 #include "arrow/stream.h"
 #include "move/follow.h"
 
@@ -259,8 +259,7 @@ static int once(struct ent_following *f, struct ent_err *err)
 /* What time may mend: a server that is away, a lock, a full queue. Another run that took over is not. */
 static bool passes(const struct ent_err *e)
 {
-	bool overtaken = e->code == ENT_EAGAIN && !strncmp(e->what, "another run", 11);
-	return !overtaken && (e->code == ENT_EIO || e->code == ENT_EPEER || e->code == ENT_EAGAIN || e->code == ENT_ENOSPACE);
+	return !ent_sink_is_overtaken(e) && (e->code == ENT_EIO || e->code == ENT_EPEER || e->code == ENT_EAGAIN || e->code == ENT_ENOSPACE);
 }
 
 static void waited(struct ent_following *f, const struct ent_err *e)
