@@ -10,10 +10,10 @@
 #include <unistd.h>
 
 #include "arrow/fit.h"
+#include "arrow/sink.h"
 #include "duck_load.h"
 
 #define TABLES_MAX 100
-#define EPOCH_PART "entente.epoch"
 #define FILE_TABLE "rows"
 #define SQL_MAX ((size_t)4 << 20)
 #define SQL_AUTO ENT_CLEANUP(ent_buf_deinit) struct ent_buf
@@ -103,20 +103,23 @@ int ent_duck_place_open(const struct ent_host *host, const char *path, enum ent_
 void ent_duck_place_close(struct ent_duck_place *p)
 {
 	ent_duck_close(&p->duck);
+	ent_duck_unclaim(&p->claim);
 	ent_buf_deinit(&p->how);
 	free(p->path);
 	free(p->store);
 	*p = (struct ent_duck_place){ 0 };
 }
 
-static int attach(struct ent_duck_place *p, struct ent_err *err)
+int ent_duck_place_attach(struct ent_duck_place *p, struct ent_err *err)
 {
 	SQL_AUTO sql = ENT_BUF(16384);
 	if (p->attached)
 		return 0;
+	if (!p->claim)
+		ENT_TRY(ent_duck_claim(p->store, !p->read_only, &p->claim, err));
 	ent_buf_str(&sql, "ATTACH ");
 	ent_duck_literal(&sql, p->store);
-	ent_buf_str(&sql, " AS dst (TYPE duckdb)");
+	ent_buf_printf(&sql, " AS dst (TYPE duckdb%s)", p->read_only ? ", READ_ONLY" : "");
 	ENT_TRY(run_buf(p, &sql, "the target cannot be opened for writing", err));
 	ENT_TRY(run(p, "USE dst", "the target cannot be used", err));
 	p->attached = true;
@@ -180,7 +183,7 @@ int ent_duck_map(struct ent_duck_place *p, const struct ent_target *target, stru
 	bool database = p->file == ENT_DUCK_DATABASE;
 	*ret_exists = !database && exists(p->path);
 	if (database && exists(p->store)) {
-		ENT_TRY(attach(p, err));
+		ENT_TRY(ent_duck_place_attach(p, err));
 		ENT_TRY(types_there(p, target->object, &there, err));
 		*ret_exists = there.release != NULL;
 		if (target->mode == ENT_WRITE_REPLACE)
@@ -290,7 +293,7 @@ static int epoch_read(struct ent_sink *k, uint64_t *ret, struct ent_err *err)
 {
 	struct ent_sink_checkpoint c = { .epoch = 0 };
 	struct ent_err quiet = ENT_ERR_INIT;
-	int code = ent_duck_sink_last(k, EPOCH_PART, &c, &quiet);
+	int code = ent_duck_sink_last(k, ENT_SINK_EPOCH_PART, &c, &quiet);
 	if (code && code != ENT_ENOTFOUND) {
 		if (err)
 			*err = quiet;
@@ -304,10 +307,7 @@ static int epoch_check(struct ent_sink *k, struct ent_err *err)
 {
 	uint64_t now = 0;
 	ENT_TRY(epoch_read(k, &now, err));
-	if (now == k->epoch)
-		return 0;
-	ent_fail(err, ENT_EAGAIN, "another run of this job took over");
-	return ent_next(err, "let the other run finish, or stop it and start again"), ENT_EAGAIN;
+	return now == k->epoch ? 0 : ent_sink_overtaken(now, k->epoch, err);
 }
 
 int ent_duck_sink_commit(struct ent_sink *k, const struct ent_sink_checkpoint *c, struct ent_err *err)
@@ -330,7 +330,7 @@ int ent_duck_sink_commit(struct ent_sink *k, const struct ent_sink_checkpoint *c
 
 static int epoch_take(struct ent_sink *k, struct ent_err *err)
 {
-	struct ent_sink_checkpoint c = { .part = EPOCH_PART };
+	struct ent_sink_checkpoint c = { .part = ENT_SINK_EPOCH_PART };
 	ENT_TRY(epoch_read(k, &k->epoch, err));
 	k->epoch++;
 	ENT_TRY(begin(k, err));
@@ -347,7 +347,7 @@ int ent_duck_sink_open(struct ent_duck_place *p, const char *job, uint64_t *epoc
 	k->place = p;
 	k->epoch = *epoch;
 	snprintf(k->job, sizeof k->job, "%s", job);
-	ENT_TRY(attach(p, err));
+	ENT_TRY(ent_duck_place_attach(p, err));
 	ENT_TRY(run(p,
 		    "CREATE TABLE IF NOT EXISTS _entente_checkpoint (job VARCHAR, part VARCHAR, cursor VARCHAR NOT NULL, rows BIGINT NOT NULL, "
 		    "epoch BIGINT NOT NULL, hash VARCHAR NOT NULL, PRIMARY KEY (job, part))",
@@ -421,6 +421,7 @@ int ent_duck_sink_table(struct ent_sink *k, const struct ent_target *target, siz
 	if (!t->types)
 		return ent_nomem(err);
 	ENT_TRY(ent_schema_dup(target->schema, &t->schema, err));
+	ENT_TRY(begin(k, err));
 	ENT_TRY(table_ready(k, t, target, err));
 	*ret_index = k->n_tables++;
 	return 0;
@@ -521,7 +522,7 @@ int ent_duck_sink_finish(struct ent_sink *k, int forget, struct ent_err *err)
 	if (forget) {
 		SQL_AUTO sql = ENT_BUF(4096);
 		ENT_TRY(begin(k, err));
-		ent_buf_str(&sql, "DELETE FROM _entente_checkpoint WHERE part <> '" EPOCH_PART "' AND job = ");
+		ent_buf_str(&sql, "DELETE FROM _entente_checkpoint WHERE part <> '" ENT_SINK_EPOCH_PART "' AND job = ");
 		ent_duck_literal(&sql, k->job);
 		ENT_TRY(run_buf(k->place, &sql, "the checkpoints cannot be removed", err));
 	}

@@ -3,6 +3,7 @@
 #ifndef ENT_DUCKDB_DUCK_SINK_H
 #define ENT_DUCKDB_DUCK_SINK_H
 #include "duck.h"
+#include "duck_claim.h"
 #include "duck_options.h"
 
 struct ent_duck_place { /* a target that need not exist yet */
@@ -10,11 +11,14 @@ struct ent_duck_place { /* a target that need not exist yet */
 	enum ent_duck_file file;
 	char *path, *store; /* store: the database that takes the rows */
 	struct ent_buf how; /* for a file: the options of COPY ... TO */
-	bool attached;
+	struct ent_duck_claim *claim;
+	bool attached, read_only;
 };
 
 int ent_duck_place_open(const struct ent_host *host, const char *path, enum ent_duck_file file, const struct ent_option *options, size_t n_options,
 			struct ent_duck_place *ret, struct ent_err *err);
+/* Opens the database; it is made when it is not there, unless read_only is set. */
+int ent_duck_place_attach(struct ent_duck_place *p, struct ent_err *err);
 void ent_duck_place_close(struct ent_duck_place *p); /* zeroed is fine */
 
 int ent_duck_map(struct ent_duck_place *p, const struct ent_target *target, struct ent_map_line *lines, int *ret_exists, struct ent_err *err);

@@ -31,7 +31,8 @@ struct ent_source {
 	struct ent_buf reader;               /* what stands behind FROM for a file */
 	struct ent_duck_overrides overrides; /* CSV only */
 	struct view *views;
-	struct ent_duck_place place; /* opened for writing: nothing else is set */
+	struct ent_duck_claim *claim; /* database that is read */
+	struct ent_duck_place place;  /* opened for writing: duck and reader are not set */
 };
 
 static const struct {
@@ -59,6 +60,7 @@ static void source_close(struct ent_source *s)
 	}
 	ent_duck_place_close(&s->place);
 	ent_duck_close(&s->duck);
+	ent_duck_unclaim(&s->claim);
 	ent_buf_deinit(&s->reader);
 	free(s->path);
 	free(s);
@@ -112,6 +114,9 @@ static int path_resolve(const char *path, char **ret, struct ent_err *err)
 	*ret = real;
 	return 0;
 }
+
+/* Where statements run: the sealed database that attached the source, or the one of the target, which is read for its tables only. */
+static struct ent_duck *reads(struct ent_source *s) { return s->place.path ? &s->place.duck : &s->duck; }
 
 /* What DuckDB guessed about a CSV file, one row per column. Its own summary (Prompt) is not used: it does not quote names and paths. */
 static const struct {
@@ -233,6 +238,7 @@ static int reader_make(struct ent_source *s, const struct ent_option *options, s
 static int database_attach(struct ent_source *s, struct ent_err *err)
 {
 	ENT_CLEANUP(ent_buf_deinit) struct ent_buf sql = ENT_BUF(16384);
+	ENT_TRY(ent_duck_claim(s->path, false, &s->claim, err));
 	ent_buf_str(&sql, "ATTACH ");
 	ent_duck_literal(&sql, s->path);
 	ent_buf_str(&sql, " AS src (TYPE duckdb, READ_ONLY)");
@@ -341,7 +347,7 @@ static void from_put(struct ent_source *s, const char *object, struct ent_buf *o
 		return;
 	}
 	table_split(object, schema, &table);
-	ent_buf_str(out, "src.");
+	ent_buf_str(out, s->place.path ? "dst." : "src.");
 	ent_duck_name(out, schema);
 	ent_buf_str(out, ".");
 	ent_duck_name(out, table);
@@ -361,7 +367,7 @@ static int columns_read(struct ent_source *s, const char *object, struct columns
 	from_put(s, object, &sql);
 	ent_buf_str(&sql, ")");
 	ENT_TRY(ent_buf_check(&sql, err));
-	ENT_TRY(ent_duck_stream(&s->duck, ent_buf_text(&sql), NULL, 0, &rows, err));
+	ENT_TRY(ent_duck_stream(reads(s), ent_buf_text(&sql), NULL, 0, &rows, err));
 	ENT_TRY(ent_stream_schema(&rows, &schema, err));
 	return ent_stream_each(&rows, &schema, columns_take, c, err);
 }
@@ -375,13 +381,15 @@ static int keys_read(struct ent_source *s, const char *object, struct ent_buf *o
 	if (s->file != ENT_DUCK_DATABASE)
 		return 0;
 	table_split(object, schema, &table);
-	ent_buf_str(&sql, "SELECT string_agg(array_to_string(constraint_column_names, chr(9)), chr(10)) FROM duckdb_constraints() "
-			  "WHERE database_name = 'src' AND constraint_type = 'PRIMARY KEY' AND schema_name = ");
+	ent_buf_printf(&sql,
+		       "SELECT string_agg(array_to_string(constraint_column_names, chr(9)), chr(10)) FROM duckdb_constraints() "
+		       "WHERE database_name = '%s' AND constraint_type = 'PRIMARY KEY' AND schema_name = ",
+		       s->place.path ? "dst" : "src");
 	ent_duck_literal(&sql, schema);
 	ent_buf_str(&sql, " AND table_name = ");
 	ent_duck_literal(&sql, table);
 	ENT_TRY(ent_buf_check(&sql, err));
-	return ent_duck_text(&s->duck, ent_buf_text(&sql), "the keys cannot be read", out, err);
+	return ent_duck_text(reads(s), ent_buf_text(&sql), "the keys cannot be read", out, err);
 }
 
 /* One column as it is read: asked for, cast, or as it is, under its own name. Infinite dates are refused: DuckDB hands them out as numbers. */
@@ -433,7 +441,7 @@ static int view_fill(struct ent_source *s, struct view *v, struct ent_err *err)
 	ENT_TRY(code);
 	ENT_TRY(keys_read(s, v->object, &keys, err));
 	ENT_TRY(ent_schema_new(c.fields, c.n, ent_buf_text(&keys), &v->schema, err));
-	v->joint = c.n_supported > 0;
+	v->joint = c.n_supported > 0 && !s->place.path; /* nothing is made in a target */
 	return v->joint ? view_create(s, v, &c, err) : 0;
 }
 
@@ -443,15 +451,17 @@ static void view_freep(struct view **v)
 		view_free(*v);
 }
 
-static int object_check(const struct ent_source *s, const char *object, struct ent_err *err)
+static int object_check(struct ent_source *s, const char *object, struct ent_err *err)
 {
+	if (s->place.path && s->file != ENT_DUCK_DATABASE)
+		return ent_fail(err, ENT_EUNSUPPORTED, "a file that is being written cannot be read");
 	if (s->file != ENT_DUCK_DATABASE && object[0])
 		return ent_fail(err, ENT_EUSAGE, "a file has no #%.60s: leave it out", object);
 	if (s->file == ENT_DUCK_DATABASE && !object[0])
 		return ent_fail(err, ENT_EUSAGE, "name a table: duckdb:FILE#TABLE or duckdb:FILE#SCHEMA.TABLE");
 	if (strlen(object) > 250 || !ent_utf8_valid(ent_bytes_str(object)))
 		return ent_fail(err, ENT_EUSAGE, "the name of the table is too long or not UTF-8");
-	return 0;
+	return s->place.path ? ent_duck_place_attach(&s->place, err) : 0;
 }
 
 /* The view of an object, made at its first use. Lent until the source closes. */
@@ -500,7 +510,7 @@ static int source_describe(struct ent_source *s, const char *object, struct Arro
 	ent_buf_str(&sql, "SELECT CAST(count(*) AS VARCHAR) FROM ");
 	from_put(s, object, &sql);
 	ENT_TRY(ent_buf_check(&sql, err));
-	ENT_TRY(ent_duck_text(&s->duck, ent_buf_text(&sql), "the rows cannot be counted", &count, err));
+	ENT_TRY(ent_duck_text(reads(s), ent_buf_text(&sql), "the rows cannot be counted", &count, err));
 	if (ent_parse_u64(ent_buf_text(&count), count.len, INT64_MAX, &rows))
 		o.rows = (int64_t)rows;
 	snprintf(o.relation, sizeof o.relation, "%s", v->relation);
@@ -534,7 +544,7 @@ static int source_scan(struct ent_source *s, const char *object, const char *con
 	}
 	ent_buf_printf(&sql, " FROM %s", v->relation);
 	ENT_TRY(ent_buf_check(&sql, err));
-	return ent_duck_stream(&s->duck, ent_buf_text(&sql), NULL, 0, ret, err);
+	return ent_duck_stream(reads(s), ent_buf_text(&sql), NULL, 0, ret, err);
 }
 
 /* --- copying --- */
@@ -647,7 +657,7 @@ static int read_start(struct ent_source *s, const struct ent_read *what, const s
 	ent_buf_str(&sql, " FROM ");
 	from_numbered(s, what->object, what->split && what->split[0], &sql);
 	code = code ? code : conditions_put(s, what, &sql, err);
-	code = code ? code : ent_duck_stream(&s->duck, ent_buf_text(&sql), NULL, 0, &given->rows, err);
+	code = code ? code : ent_duck_stream(reads(s), ent_buf_text(&sql), NULL, 0, &given->rows, err);
 	code = code ? code : ent_stream_schema(&given->rows, &from, err);
 	code = code ? code : schema_join(&from, fields, n, what->columns ? NULL : keys, &schema, err);
 	free(fields);
@@ -673,12 +683,13 @@ static int source_plan(struct ent_source *s, const char *object, uint64_t rows, 
 {
 	ENT_CLEANUP(ent_buf_deinit) struct ent_buf sql = ENT_BUF(SQL_BYTES_MAX), text = ENT_BUF(64);
 	uint64_t last = 0;
+	ENT_TRY(object_check(s, object, err));
 	if (!row_number(s) || !rows)
 		return take(arg, "", -1);
 	ent_buf_printf(&sql, "SELECT CAST(max(%s) AS VARCHAR) FROM ", row_number(s));
 	from_numbered(s, object, true, &sql);
 	ENT_TRY(ent_buf_check(&sql, err));
-	ENT_TRY(ent_duck_text(&s->duck, ent_buf_text(&sql), "the rows cannot be counted", &text, err));
+	ENT_TRY(ent_duck_text(reads(s), ent_buf_text(&sql), "the rows cannot be counted", &text, err));
 	if (!text.len || !ent_parse_u64(ent_buf_text(&text), text.len, INT64_MAX, &last) || last < rows)
 		return take(arg, "", -1);
 	for (uint64_t from = 0; from <= last; from += rows) {
@@ -695,7 +706,7 @@ static int source_query(struct ent_source *s, const char *object, const char *sq
 {
 	struct view *v;
 	ENT_TRY(view_of(s, object, &v, err));
-	return ent_duck_stream(&s->duck, sql, params, n_params, ret, err);
+	return ent_duck_stream(reads(s), sql, params, n_params, ret, err);
 }
 
 /* --- writing: see duck_sink.h --- */
@@ -705,7 +716,8 @@ static int source_map(struct ent_source *s, const struct ent_target *target, str
 	ENT_CLEANUP(ent_duck_place_close) struct ent_duck_place place = { 0 };
 	if (s->place.path)
 		return ent_duck_map(&s->place, target, lines, ret_exists, err);
-	ENT_TRY(ent_duck_place_open(&s->duck.host, s->path, s->file, NULL, 0, &place, err)); /* a dry run: nothing is written */
+	ENT_TRY(ent_duck_place_open(&s->duck.host, s->path, s->file, NULL, 0, &place, err)); /* a dry run */
+	place.read_only = true;
 	return ent_duck_map(&place, target, lines, ret_exists, err);
 }
 
