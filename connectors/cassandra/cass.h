@@ -3,17 +3,17 @@
 #define ENT_CASSANDRA_CASS_H
 #include "arrow/stream.h"
 #include "cass_type.h"
+#include "dial/address.h"
+#include "dial/dial.h"
 #include "entente/connector.h"
 #include "wire/cql.h"
 
 #define ENT_CASS_CALLS 256 /* requests in flight at most */
-#define ENT_CASS_HOSTS 8
 
 /* --- cass_url.c: no I/O but the password file --- */
 struct ent_cass_settings {
-	char hosts[ENT_CASS_HOSTS][256];
-	size_t n_hosts;
-	char port[8], keyspace[64], user[256], password[256];
+	struct ent_address at;
+	char keyspace[64];
 	bool tls, named; /* named: the certificate's name counts (verify-full) */
 	char ca_file[512], replication[400], schema_file[512];
 	enum ent_cql_consistency consistency;
@@ -21,21 +21,6 @@ struct ent_cass_settings {
 };
 int ent_cass_settings_make(const char *url, const struct ent_option *options, size_t n_options, struct ent_cass_settings *ret, struct ent_err *err);
 void ent_cass_settings_wipe(struct ent_cass_settings *s);
-
-/* --- cass_link.c: one TCP or TLS connection that never blocks for long --- */
-struct ent_cass_link;
-struct ent_cass_wait { /* how long to wait, and who may say stop */
-	const struct ent_host *host;
-	uint64_t deadline_ms; /* of the monotonic clock */
-};
-uint64_t ent_cass_now_ms(void);
-int ent_cass_link_open(const struct ent_cass_settings *s, size_t host, const struct ent_cass_wait *w, struct ent_cass_link **ret,
-		       struct ent_err *err);
-void ent_cass_link_close(struct ent_cass_link *l); /* NULL is fine */
-/* Some bytes, ENT_EAGAIN when none can go now, ENT_EIO when the connection is gone. */
-int ent_cass_link_read(struct ent_cass_link *l, void *buf, size_t len, size_t *ret_len, struct ent_err *err);
-int ent_cass_link_write(struct ent_cass_link *l, const void *buf, size_t len, size_t *ret_len, struct ent_err *err);
-void ent_cass_link_poll(struct ent_cass_link *l, bool writing, int timeout_ms); /* until something may go on */
 
 /* --- cass_session.c --- */
 struct ent_cass_prepared { /* lent by the source until it closes */
@@ -59,7 +44,7 @@ struct ent_cass_table;
 struct ent_source {
 	struct ent_host host;
 	struct ent_cass_settings settings;
-	struct ent_cass_link *link;
+	struct ent_dial *link;
 	struct ent_cql_parser parser;
 	struct ent_buf out; /* frames not yet sent, from out_at */
 	size_t out_at;

@@ -97,7 +97,7 @@ static int write_some(struct ent_source *s, bool *progress, struct ent_err *err)
 {
 	while (s->out_at < s->out.len) {
 		size_t n = 0;
-		int code = ent_cass_link_write(s->link, s->out.data + s->out_at, s->out.len - s->out_at, &n, err);
+		int code = ent_dial_write(s->link, s->out.data + s->out_at, s->out.len - s->out_at, &n, err);
 		if (code == ENT_EAGAIN)
 			return 0;
 		ENT_TRY(code);
@@ -113,12 +113,12 @@ static int read_some(struct ent_source *s, bool *progress, struct ent_err *err)
 {
 	struct ent_cql_frame f;
 	size_t n = 0;
-	int code = ent_cass_link_read(s->link, s->inbox, sizeof s->inbox, &n, err);
+	int code = ent_dial_read(s->link, s->inbox, sizeof s->inbox, &n, err);
 	if (code == ENT_EAGAIN)
 		return 0;
 	ENT_TRY(code);
 	*progress = true;
-	s->heard_ms = ent_cass_now_ms();
+	s->heard_ms = ent_dial_now_ms();
 	ENT_TRY(ent_cql_parser_put(&s->parser, ent_bytes(s->inbox, n), err));
 	while (!(code = ent_cql_parser_next(&s->parser, &f, err)))
 		dispatch(s, &f);
@@ -132,7 +132,7 @@ static int pump(struct ent_source *s, struct ent_err *err)
 	ENT_TRY(write_some(s, &progress, err));
 	ENT_TRY(read_some(s, &progress, err));
 	if (!progress)
-		ent_cass_link_poll(s->link, s->out.len > s->out_at, POLL_MS);
+		ent_dial_poll(s->link, s->out.len > s->out_at, POLL_MS);
 	return 0;
 }
 
@@ -147,11 +147,11 @@ void ent_cass_flow(struct ent_source *s, size_t bytes)
 
 static int wait_answer(struct ent_source *s, struct ent_cass_call *c, struct ent_err *err)
 {
-	s->heard_ms = ent_cass_now_ms();
+	s->heard_ms = ent_dial_now_ms();
 	while (c->state == ENT_CASS_SENT) {
 		if (ent_cass_cancelled(s))
 			return ent_fail(err, ENT_ECANCELLED, "waiting for Cassandra was cancelled");
-		if (ent_cass_now_ms() - s->heard_ms > patience_ms(s) + 5000) { /* the server's own time-outs come first when they can */
+		if (ent_dial_now_ms() - s->heard_ms > patience_ms(s) + 5000) { /* the server's own time-outs come first when they can */
 			ent_cass_disconnect(s);
 			ent_fail(err, ENT_EAGAIN, "Cassandra does not answer");
 			return ent_why(err, "nothing came for %llu ms", (unsigned long long)patience_ms(s) + 5000), ENT_EAGAIN;
@@ -229,7 +229,7 @@ static int handshake(struct ent_source *s, struct ent_err *err)
 		       ENT_EUNSUPPORTED;
 	}
 	ENT_TRY(ent_cass_begin(s, &auth, err));
-	ent_cql_auth_plain(&auth->frame, auth->stream, ent_bytes_str(s->settings.user), ent_bytes_str(s->settings.password));
+	ent_cql_auth_plain(&auth->frame, auth->stream, ent_bytes_str(s->settings.at.user), ent_bytes_str(s->settings.at.password));
 	int code = greet(s, auth, &e, err);
 	explicit_bzero(auth->frame.data, auth->frame.cap);
 	ENT_TRY(code);
@@ -238,7 +238,7 @@ static int handshake(struct ent_source *s, struct ent_err *err)
 
 void ent_cass_disconnect(struct ent_source *s)
 {
-	ent_cass_link_close(s->link);
+	ent_dial_close(s->link);
 	s->link = NULL;
 	if (s->out.data)
 		explicit_bzero(s->out.data, s->out.cap);
@@ -252,13 +252,17 @@ void ent_cass_disconnect(struct ent_source *s)
 
 int ent_cass_connect(struct ent_source *s, struct ent_err *err)
 {
-	struct ent_cass_wait w = { &s->host, ent_cass_now_ms() + patience_ms(s) };
+	const struct ent_cass_settings *t = &s->settings;
+	struct ent_dial_how how = { .store = "Cassandra", .port = t->at.port, .tls = t->tls, .named = t->named, .ca_file = t->ca_file };
 	int code = ENT_EIO;
-	for (size_t i = 0; i < s->settings.n_hosts; i++) {
+	how.asker = &s->host;
+	how.deadline_ms = ent_dial_now_ms() + patience_ms(s);
+	for (size_t i = 0; i < t->at.n_hosts; i++) {
+		how.host = t->at.hosts[i];
 		ent_cass_disconnect(s);
 		ent_cql_parser_init(&s->parser, ENT_CQL_BODY_MAX);
 		ent_buf_init(&s->out, (size_t)ENT_CQL_BODY_MAX * 2);
-		code = ent_cass_link_open(&s->settings, i, &w, &s->link, err);
+		code = ent_dial_open(&how, &s->link, err);
 		if (!code)
 			code = handshake(s, err);
 		if (!code || code == ENT_ECANCELLED || code == ENT_EDENIED)

@@ -65,8 +65,8 @@ static int replication_put(const char *text, struct ent_buf *out, struct ent_err
 /* Until every node knows the change, or a while has passed (a node that is down never will). */
 static int schema_agree(struct ent_source *s, struct ent_err *err)
 {
-	uint64_t begin = ent_cass_now_ms();
-	for (size_t same = 0, all = 1; same < all && ent_cass_now_ms() - begin < AGREE_MS;) {
+	uint64_t begin = ent_dial_now_ms();
+	for (size_t same = 0, all = 1; same < all && ent_dial_now_ms() - begin < AGREE_MS;) {
 		ENT_CLEANUP(call_endp) struct ent_cass_call *local = NULL, *peers = NULL;
 		struct ent_cql_event mine, theirs;
 		struct ent_bytes own, other;

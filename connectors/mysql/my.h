@@ -4,16 +4,18 @@
 #include <mysql.h>
 
 #include "arrow/stream.h"
+#include "dial/address.h"
+#include "dial/dial.h"
 #include "entente/connector.h"
 #include "my_type.h"
 
 enum ent_my_tls { ENT_MY_TLS_OFF, ENT_MY_TLS_REQUIRED, ENT_MY_TLS_VERIFY };
 
 struct ent_my_address {
-	char host[256], user[128], database[65], socket[108], ca[600];
-	unsigned port;
+	struct ent_address server; /* wiped when the source closes */
+	char host[256], database[65], socket[108], ca[1024];
 	enum ent_my_tls tls;
-	char password[256]; /* wiped when the source closes */
+	bool tls_said;
 };
 
 struct ent_source {
@@ -58,7 +60,6 @@ void ent_my_result_freep(MYSQL_RES **r);
 void ent_my_closep(MYSQL **m);
 /* Breaks the connection without waiting for what is still to come. */
 void ent_my_drop(struct ent_source *s);
-uint64_t ent_my_now_ms(void);
 unsigned ent_my_patience_ms(const struct ent_source *s);
 
 /* --- my_table.c --- */

@@ -52,7 +52,7 @@ static void retained_ask(struct ent_changes *c)
 {
 	ENT_CLEANUP(ent_my_result_freep) MYSQL_RES *r = NULL;
 	struct ent_my_cursor at;
-	uint64_t now = ent_my_now_ms(), sum = 0;
+	uint64_t now = ent_dial_now_ms(), sum = 0;
 	bool behind = false;
 	if ((c->retained_at_ms && now - c->retained_at_ms < RETAINED_EVERY_MS) || !ent_my_cursor_parse(c->cursor, &at))
 		return;
@@ -169,7 +169,7 @@ static void failure_keep(struct ent_changes *c, const struct ent_err *e)
 
 int ent_my_changes_next(struct ent_changes *c, uint32_t timeout_ms, struct ent_event *ret, struct ent_err *err)
 {
-	uint64_t end = ent_my_now_ms() + timeout_ms;
+	uint64_t end = ent_dial_now_ms() + timeout_ms;
 	while (!waiting_take(c, ret)) {
 		struct ent_err e = ENT_ERR_INIT;
 		if (c->failure.code) {
@@ -177,7 +177,7 @@ int ent_my_changes_next(struct ent_changes *c, uint32_t timeout_ms, struct ent_e
 				*err = c->failure;
 			return c->failure.code;
 		}
-		if (ent_my_now_ms() >= end)
+		if (ent_dial_now_ms() >= end)
 			return quiet(c, ret);
 		if (step(c, &e))
 			failure_keep(c, &e);

@@ -240,7 +240,7 @@ static int row_add(struct ent_changes *c, struct ent_my_followed *f, char op, co
 		}
 	}
 	if (!c->rows++)
-		c->rows_since_ms = ent_my_now_ms();
+		c->rows_since_ms = ent_dial_now_ms();
 	return ent_builder_full(f->builder) ? rows_flush(c, f, err) : 0;
 }
 
@@ -473,6 +473,6 @@ int ent_my_follow(struct ent_changes *c, struct ent_bytes packet, struct ent_err
 	ENT_TRY(dispatch(c, &e, err));
 	if (!c->in_transaction && !c->in_group)
 		cursor_write(c); /* also over what is no transaction: the head of a new file */
-	bool many = c->rows >= ROWS_TOGETHER || (c->rows && ent_my_now_ms() - c->rows_since_ms > 200);
+	bool many = c->rows >= ROWS_TOGETHER || (c->rows && ent_dial_now_ms() - c->rows_since_ms > 200);
 	return c->rows && c->advanced && !c->in_transaction && many ? ent_my_flush(c, err) : 0;
 }

@@ -8,13 +8,6 @@
 
 #define RETRY_FIRST_MS 50
 
-uint64_t ent_my_now_ms(void)
-{
-	struct timespec t;
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
-}
-
 unsigned ent_my_patience_ms(const struct ent_source *s) { return s->host.timeout_ms ? s->host.timeout_ms : 30000; }
 
 int ent_my_cancelled(const struct ent_source *s, struct ent_err *err)
@@ -175,8 +168,8 @@ static int connect_once(const struct ent_source *s, enum ent_my_role role, MYSQL
 		return ent_nomem(err);
 	options_set(s, m, role);
 	unsigned long flags = CLIENT_FOUND_ROWS | (role == ENT_MY_WRITE ? CLIENT_LOCAL_FILES : 0);
-	if (!mysql_real_connect(m, a->host, a->user[0] ? a->user : NULL, a->password, a->database[0] ? a->database : NULL, a->port,
-				a->socket[0] ? a->socket : NULL, flags)) {
+	if (!mysql_real_connect(m, a->host, a->server.user[0] ? a->server.user : NULL, a->server.password, a->database[0] ? a->database : NULL,
+				a->server.port, a->socket[0] ? a->socket : NULL, flags)) {
 		*again = transient(mysql_errno(m));
 		return connect_failed(s, m, err);
 	}
@@ -215,7 +208,7 @@ static int session_settle(const struct ent_source *s, MYSQL *m, enum ent_my_role
 int ent_my_connect(const struct ent_source *s, enum ent_my_role role, MYSQL **ret, struct ent_err *err)
 {
 	ENT_CLEANUP(ent_my_closep) MYSQL *m = NULL;
-	uint64_t give_up = ent_my_now_ms() + (ent_my_patience_ms(s) < 8000 ? ent_my_patience_ms(s) / 4 : 2000);
+	uint64_t give_up = ent_dial_now_ms() + (ent_my_patience_ms(s) < 8000 ? ent_my_patience_ms(s) / 4 : 2000);
 	unsigned pause_ms = RETRY_FIRST_MS;
 	for (;;) {
 		bool again = false;
@@ -223,7 +216,7 @@ int ent_my_connect(const struct ent_source *s, enum ent_my_role role, MYSQL **re
 		int code = connect_once(s, role, &m, &again, err);
 		if (!code)
 			break;
-		if (!again || ent_my_now_ms() + pause_ms > give_up)
+		if (!again || ent_dial_now_ms() + pause_ms > give_up)
 			return code;
 		nanosleep(&(struct timespec){ .tv_sec = pause_ms / 1000, .tv_nsec = (long)(pause_ms % 1000) * 1000000 }, NULL);
 		pause_ms *= 2;

@@ -15,7 +15,7 @@ static void xid_draw(struct ent_sink *k)
 {
 	uint8_t raw[12] = { 0 };
 	if (getrandom(raw, sizeof raw, 0) != (ssize_t)sizeof raw) {
-		uint64_t t = ent_my_now_ms();
+		uint64_t t = ent_dial_now_ms();
 		memcpy(raw, &t, sizeof t); /* a clash is refused by the server */
 	}
 	memcpy(k->xid, "entente-", 8);
@@ -386,12 +386,12 @@ static int xid_of(struct ent_source *s, const char *name, char xid[200], struct 
 static int settle_one(struct ent_source *s, int commit, const char *xid, struct ent_err *err)
 {
 	char sql[200];
-	uint64_t give_up = ent_my_now_ms() + 5000;
+	uint64_t give_up = ent_dial_now_ms() + 5000;
 	snprintf(sql, sizeof sql, "XA %s '%.100s'", commit ? "COMMIT" : "ROLLBACK", xid);
 	for (;;) {
 		int code = ent_my_exec(s->con, sql, "the prepared transaction cannot be settled", err);
 		unsigned number = mysql_errno(s->con);
-		if (!code || (number != 1397 && number != 1399) || ent_my_now_ms() > give_up)
+		if (!code || (number != 1397 && number != 1399) || ent_dial_now_ms() > give_up)
 			return code;
 		ENT_TRY(ent_my_cancelled(s, err));
 		nanosleep(&(struct timespec){ .tv_nsec = 20000000 }, NULL);

@@ -12,7 +12,7 @@ static void source_close(struct ent_source *s)
 	if (!s)
 		return;
 	ent_my_closep(&s->con);
-	explicit_bzero(&s->at, sizeof s->at);
+	ent_address_wipe(&s->at.server);
 	free(s);
 }
 static void source_closep(struct ent_source **s) { source_close(*s); }

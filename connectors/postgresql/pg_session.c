@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "dial/address.h"
 #include "pg.h"
 
 #define POLL_MS 100
@@ -190,16 +191,13 @@ struct settings { /* what PQconnectStartParams takes */
 	const char *keys[PARAMS_MAX + 1], *values[PARAMS_MAX + 1];
 	size_t n;
 	PQconninfoOption *parsed;
-	struct ent_buf password;
-	char timeout[16];
+	char timeout[16], password[ENT_PASSWORD_BYTES];
 };
 
 static void settings_deinit(struct settings *t)
 {
 	PQconninfoFree(t->parsed);
-	if (t->password.data)
-		explicit_bzero(t->password.data, t->password.cap);
-	ent_buf_deinit(&t->password);
+	explicit_bzero(t->password, sizeof t->password);
 }
 
 static void setting_add(struct settings *t, const char *key, const char *value)
@@ -243,24 +241,6 @@ static bool loopback(const struct settings *t)
 	return true;
 }
 
-static int password_read(struct settings *t, const char *path, struct ent_err *err)
-{
-	char part[256];
-	FILE *f = fopen(path, "re");
-	if (!f)
-		return ent_fail(err, errno == ENOENT ? ENT_ENOTFOUND : ENT_EIO, "cannot read the password file %.200s", path);
-	ent_buf_init(&t->password, 4096);
-	size_t n = fread(part, 1, sizeof part, f);
-	fclose(f);
-	while (n && (part[n - 1] == '\n' || part[n - 1] == '\r'))
-		n--;
-	ent_buf_put(&t->password, part, n);
-	explicit_bzero(part, sizeof part);
-	if (!n || memchr(t->password.data, 0, n))
-		return ent_fail(err, ENT_EDATA, "the password file %.200s holds no password", path);
-	return 0;
-}
-
 static int option_choice(const struct ent_option *o, const char *yes, const char *no, bool *ret, struct ent_err *err)
 {
 	*ret = !strcmp(o->value, yes);
@@ -272,8 +252,8 @@ static int option_choice(const struct ent_option *o, const char *yes, const char
 static int option_take(struct ent_source *s, struct settings *t, const struct ent_option *o, struct ent_err *err)
 {
 	if (!strcmp(o->key, "password-file")) {
-		ENT_TRY(password_read(t, o->value, err));
-		setting_add(t, "password", ent_buf_text(&t->password));
+		ENT_TRY(ent_password_read(o->value, t->password, err));
+		setting_add(t, "password", t->password);
 	} else if (!strcmp(o->key, "ca-file")) {
 		setting_add(t, "sslrootcert", o->value);
 	} else if (!strcmp(o->key, "access")) {
