@@ -451,6 +451,7 @@ int ent_pg_sink_changes(struct ent_sink *k, size_t index, const struct ArrowSche
 	c.d = k->dests[index];
 	ENT_TRY(ent_pg_load_end(k, err));
 	ENT_TRY(ent_pg_sink_begin(k, err));
+	ENT_TRY(ent_pg_key_add(k, c.d, &c.d->goes, err));
 	ENT_TRY(changes_init(&c, schema, rows, err));
 	bool small = c.batch.rows <= SMALL_ROWS || k->src->cockroach;
 	ENT_TRY(small ? rows_apply(&c, err) : set_apply(&c, err));

@@ -15,7 +15,7 @@
 static int copy_stopped(struct ent_sink *k, struct ent_err *err)
 {
 	ENT_CLEANUP(ent_pg_clear) PGresult *r = PQgetResult(k->src->con);
-	return ent_pg_sink_fail(k->src, r, "PostgreSQL stopped taking rows", err);
+	return ent_pg_fail(k->src, r, "PostgreSQL stopped taking rows", err);
 }
 
 static int drained(struct ent_sink *k, struct ent_err *err)
@@ -84,7 +84,7 @@ static int load_answer(struct ent_sink *k, struct ent_err *err)
 	for (PGresult *rest = PQgetResult(s->con); rest; rest = PQgetResult(s->con))
 		PQclear(rest);
 	if (PQresultStatus(r) != PGRES_COMMAND_OK)
-		return ent_pg_sink_fail(s, r, "PostgreSQL refuses rows", err);
+		return ent_pg_fail(s, r, "PostgreSQL refuses rows", err);
 	uint64_t taken = 0;
 	const char *count = PQcmdTuples(r);
 	if (!ent_parse_u64(count, strlen(count), UINT64_MAX, &taken) || taken != k->loaded)

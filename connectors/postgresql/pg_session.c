@@ -38,6 +38,18 @@ static int kind_of(const char *state)
 /* One line of a message, without its end. */
 static int line_length(const char *text) { return (int)strcspn(text, "\r\n"); }
 
+/* Who copies must learn which value it is; what is read for joint work may be private, and an error may travel to other members. */
+static void why_value(const struct ent_source *s, const PGresult *r, const char *text, const char *state, struct ent_err *err)
+{
+	const char *detail = PQresultErrorField(r, PG_DIAG_MESSAGE_DETAIL), *context = PQresultErrorField(r, PG_DIAG_CONTEXT);
+	if (s->writes)
+		ent_why(err, "%.200s%s%.120s%s%.200s", text, detail ? "; " : "", detail ? detail : "", context ? "; " : "", context ? context : "");
+	else if (strchr(text, '"'))
+		ent_why(err, "a value does not fit (SQLSTATE %s)", state);
+	else
+		ent_why(err, "%.*s", line_length(text), text);
+}
+
 int ent_pg_fail(struct ent_source *s, const PGresult *r, const char *what, struct ent_err *err)
 {
 	const char *state = r ? PQresultErrorField(r, PG_DIAG_SQLSTATE) : NULL;
@@ -46,8 +58,8 @@ int ent_pg_fail(struct ent_source *s, const PGresult *r, const char *what, struc
 	if (!text)
 		text = PQerrorMessage(s->con);
 	ent_fail(err, code, "%s", what);
-	if (code == ENT_EDATA && strchr(text, '"')) /* it quotes a private value, and an error may travel to other members */
-		ent_why(err, "a value does not fit (SQLSTATE %s)", state);
+	if (code == ENT_EDATA && r)
+		why_value(s, r, text, state, err);
 	else
 		ent_why(err, "%.*s", line_length(text), text);
 	if (state && err && strlen(state) == 5)

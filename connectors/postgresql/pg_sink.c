@@ -8,17 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-int ent_pg_sink_fail(struct ent_source *s, const PGresult *r, const char *what, struct ent_err *err)
-{
-	int code = ent_pg_fail(s, r, what, err);
-	const char *text = r ? PQresultErrorField(r, PG_DIAG_MESSAGE_PRIMARY) : NULL;
-	const char *detail = r ? PQresultErrorField(r, PG_DIAG_MESSAGE_DETAIL) : NULL;
-	const char *context = r ? PQresultErrorField(r, PG_DIAG_CONTEXT) : NULL;
-	if (code == ENT_EDATA && text) /* who copies must learn which value it is */
-		ent_why(err, "%.200s%s%.120s%s%.200s", text, detail ? "; " : "", detail ? detail : "", context ? "; " : "", context ? context : "");
-	return code;
-}
-
 int ent_pg_sink_begin(struct ent_sink *k, struct ent_err *err)
 {
 	if (k->open)
@@ -96,7 +85,7 @@ static int epoch_take(struct ent_sink *k, uint64_t *epoch, struct ent_err *err)
 	return 0;
 }
 
-static int checkpoint_put(struct ent_sink *k, const struct ent_sink_checkpoint *c, struct ent_err *err)
+int ent_pg_checkpoint_put(struct ent_sink *k, const struct ent_sink_checkpoint *c, struct ent_err *err)
 {
 	ENT_CLEANUP(ent_buf_deinit) struct ent_buf sql = ENT_BUF(1000);
 	char rows[24], epoch[24];
@@ -109,6 +98,14 @@ static int checkpoint_put(struct ent_sink *k, const struct ent_sink_checkpoint *
 		"rows = EXCLUDED.rows, epoch = EXCLUDED.epoch, hash = EXCLUDED.hash",
 		ent_buf_text(&k->checkpoints));
 	return run(k, ent_buf_text(&sql), params, ENT_COUNT(params), NULL, "the checkpoint cannot be written", err);
+}
+
+int ent_pg_checkpoint_drop(struct ent_sink *k, const char *part, struct ent_err *err)
+{
+	ENT_CLEANUP(ent_buf_deinit) struct ent_buf sql = ENT_BUF(600);
+	const char *const params[] = { k->job, part };
+	ent_buf_printf(&sql, "DELETE FROM %s WHERE job = $1 AND part = $2", ent_buf_text(&k->checkpoints));
+	return run(k, ent_buf_text(&sql), params, 2, NULL, "the checkpoint cannot be removed", err);
 }
 
 int ent_pg_sink_last(struct ent_sink *k, const char *part, struct ent_sink_checkpoint *ret, struct ent_err *err)
@@ -201,7 +198,7 @@ static int commit_ready(struct ent_sink *k, const struct ent_sink_checkpoint *c,
 	ENT_TRY(ent_pg_stages_drop(k, err));
 	ENT_TRY(ent_pg_sink_begin(k, err));
 	ENT_TRY(epoch_check(k, true, err));
-	return c ? checkpoint_put(k, c, err) : 0;
+	return c ? ent_pg_checkpoint_put(k, c, err) : 0;
 }
 
 int ent_pg_sink_commit(struct ent_sink *k, const struct ent_sink_checkpoint *checkpoint, struct ent_err *err)
@@ -289,9 +286,12 @@ static int finish(struct ent_sink *k, int forget, struct ent_err *err)
 	const char *const params[] = { k->job };
 	ENT_TRY(ent_pg_sink_begin(k, err));
 	ENT_TRY(epoch_check(k, true, err));
-	for (size_t i = 0; i < k->n_dests; i++)
+	for (size_t i = 0; i < k->n_dests; i++) {
 		if (k->dests[i]->side[0])
 			ENT_TRY(change_over(k, k->dests[i], err));
+		ENT_TRY(ent_pg_key_ask(k, k->dests[i], err));
+		ENT_TRY(ent_pg_key_add(k, k->dests[i], &k->dests[i]->final, err));
+	}
 	ent_buf_printf(&sql, "DELETE FROM %s WHERE job = $1 AND part <> '" ENT_SINK_EPOCH_PART "'", ent_buf_text(&k->checkpoints));
 	return forget ? run(k, ent_buf_text(&sql), params, 1, NULL, "the checkpoints cannot be forgotten", err) : 0;
 }
@@ -322,7 +322,10 @@ int ent_pg_sink_prepare(struct ent_sink *k, const char *name, const struct ent_s
 	ENT_TRY(name_check(name, err));
 	ent_buf_str(&sql, "PREPARE TRANSACTION ");
 	ent_pg_literal(&sql, name);
-	int code = commit_ready(k, checkpoint, err);
+	int code = 0;
+	for (size_t i = 0; i < k->n_dests && !code; i++)
+		code = ent_pg_key_add(k, k->dests[i], &k->dests[i]->goes, err);
+	code = code ? code : commit_ready(k, checkpoint, err);
 	if (!code) {
 		code = ent_pg_run(k->src, ent_buf_text(&sql), NULL, 0, NULL, "PostgreSQL does not prepare the transaction", err);
 		if (code == 0)

@@ -25,7 +25,8 @@ struct ent_pg_dest { /* one table of a sink */
 	bool as_text;         /* COPY's text format */
 	char keys[ENT_PG_KEYS_MAX][64];
 	size_t n_keys;
-	bool staged; /* the stage exists in this transaction */
+	bool staged;  /* the stage exists in this transaction */
+	bool key_due; /* its table was made without the key */
 	uint64_t rows;
 };
 
@@ -47,7 +48,15 @@ struct ent_sink {
 int ent_pg_sink_begin(struct ent_sink *k, struct ent_err *err);
 /* One statement of the sink; ends a running COPY first. */
 int ent_pg_sink_run(struct ent_sink *k, const char *sql, const char *what, struct ent_err *err);
-int ent_pg_sink_fail(struct ent_source *s, const PGresult *r, const char *what, struct ent_err *err);
+int ent_pg_checkpoint_put(struct ent_sink *k, const struct ent_sink_checkpoint *c, struct ent_err *err);
+int ent_pg_checkpoint_drop(struct ent_sink *k, const char *part, struct ent_err *err);
+
+/* --- pg_key.c --- */
+/* create: the statement that makes the table of d without its key. */
+int ent_pg_key_later(struct ent_sink *k, struct ent_pg_dest *d, const char *create, struct ent_err *err);
+int ent_pg_key_ask(struct ent_sink *k, struct ent_pg_dest *d, struct ent_err *err); /* sets d->key_due */
+/* Adds the key to table (quoted) if it is due. ENT_EDATA: two rows have the same. */
+int ent_pg_key_add(struct ent_sink *k, struct ent_pg_dest *d, const struct ent_buf *table, struct ent_err *err);
 
 /* --- pg_target.c --- */
 int ent_pg_map(struct ent_source *s, const struct ent_target *target, struct ent_map_line *lines, int *ret_exists, struct ent_err *err);

@@ -209,7 +209,7 @@ static bool named(const struct ent_pg_dest *d, const char *name)
 	return false;
 }
 
-static int table_create(struct ent_sink *k, const struct ent_pg_dest *d, const struct incoming *in, struct ent_err *err)
+static int table_create(struct ent_sink *k, struct ent_pg_dest *d, const struct incoming *in, struct ent_err *err)
 {
 	ENT_CLEANUP(ent_buf_deinit) struct ent_buf sql = ENT_BUF((size_t)1 << 20);
 	ent_buf_printf(&sql, "CREATE TABLE %s (", ent_buf_text(&d->goes));
@@ -225,16 +225,19 @@ static int table_create(struct ent_sink *k, const struct ent_pg_dest *d, const s
 		ent_pg_name(&sql, in->all[i].name);
 		ent_buf_printf(&sql, " %s%s", native, in->all[i].nullable && !named(d, in->all[i].name) ? "" : " NOT NULL");
 	}
-	for (size_t i = 0; i < d->n_keys; i++) {
+	bool later = d->n_keys && !k->src->cockroach && (d->mode == ENT_WRITE_CREATE || d->mode == ENT_WRITE_REPLACE);
+	for (size_t i = 0; i < d->n_keys && !later; i++) {
 		ent_buf_str(&sql, i ? ", " : ", PRIMARY KEY (");
 		ent_pg_name(&sql, d->keys[i]);
 	}
-	ent_buf_str(&sql, d->n_keys ? "))" : ")");
+	ent_buf_str(&sql, d->n_keys && !later ? "))" : ")");
 	ENT_TRY(ent_buf_check(&sql, err));
+	if (later)
+		return ent_pg_key_later(k, d, ent_buf_text(&sql), err);
 	return ent_pg_sink_run(k, ent_buf_text(&sql), "the target table cannot be made", err);
 }
 
-static int side_create(struct ent_sink *k, const struct ent_pg_dest *d, bool final_there, const struct incoming *in, struct ent_err *err)
+static int side_create(struct ent_sink *k, struct ent_pg_dest *d, bool final_there, const struct incoming *in, struct ent_err *err)
 {
 	ENT_CLEANUP(ent_buf_deinit) struct ent_buf sql = ENT_BUF(2000);
 	ent_buf_printf(&sql, "DROP TABLE IF EXISTS %s", ent_buf_text(&d->goes));
@@ -419,6 +422,8 @@ int ent_pg_sink_table(struct ent_sink *k, const struct ent_target *target, size_
 	ENT_TRY(keys_set(d, target, err));
 	ENT_TRY(ent_schema_dup(target->schema, &d->arrow, err));
 	ENT_TRY(table_ready(k, d, target, &in, err));
+	if (target->mode != ENT_WRITE_UPSERT && !d->key_due)
+		ENT_TRY(ent_pg_key_ask(k, d, err));
 	ENT_TRY(there(k, goes_object(d, object), &found, err));
 	if (found) /* else a replaced table that has changed over already: nothing is left to write */
 		ENT_TRY(dest_columns(k, d, &in, err));

@@ -421,6 +421,42 @@ static void test_replace(void)
 	OK_INT(kit_write(&store, "keyless", ENT_WRITE_APPEND, ids, "y", 1, &e), ENT_EDATA, "rows that a trigger drops: %s", e.what);
 }
 
+/* One run writes rows[0] and goes away before the end; the next goes on with rows[1] and ends. */
+static int two_runs(const char *object, const int64_t ids[2], struct ent_err *e)
+{
+	int code = 0;
+	char keys[200];
+	snprintf(keys, sizeof keys, "SELECT count(*)::text FROM pg_constraint WHERE conrelid = to_regclass('%s')", object);
+	for (int i = 0; i < 2 && !code; i++) {
+		struct kit_target t = { .s = &store };
+		ENT_SCHEMA_AUTO schema = { 0 };
+		ENT_ARRAY_AUTO rows = { 0 };
+		code = kit_simple(&ids[i], "x", 1, &schema, &rows);
+		code = code ? code : kit_target_open(&t, &store, object, 0, e);
+		code = code ? code : kit_target_table(&t, object, &schema, i ? ENT_WRITE_APPEND : ENT_WRITE_CREATE, i, e);
+		if (!i)
+			OK_STR(value(keys), "0", "a table is filled before it gets its key");
+		code = code ? code : c->sink_rows(t.sink, t.index, &rows, e);
+		code = code ? code : kit_target_commit(&t, "part", "1", 1, e);
+		code = code || !i ? code : c->sink_finish(t.sink, 1, e);
+		kit_target_close(&t);
+	}
+	return code;
+}
+
+static void test_late_key(void)
+{
+	static const int64_t good[] = { 1, 2 }, twice[] = { 1, 1 };
+	struct ent_err e = ENT_ERR_INIT;
+	OK(!two_runs("keyed_late", good, &e), "%s %s", e.what, e.why);
+	OK_STR(value("SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conrelid = 'keyed_late'::regclass"), "PRIMARY KEY (id)",
+	       "the key comes at the end, though another run made the table");
+	OK_STR(value("SELECT count(*)::text FROM _entente_checkpoint WHERE job = 'keyed_late' AND part <> 'entente.epoch'"), "0",
+	       "and nothing remembers that it was due");
+	OK_INT(two_runs("keyed_twice", twice, &e), ENT_EDATA, "rows with the same key are told at the end: %s", e.what);
+	OK(strstr(e.why, "(id)=(1)") != NULL, "by name: %s", e.why);
+}
+
 /* --- following odd rows --- */
 
 static int follow_once(struct ent_source *src, const char *const *objects, const char *cursor, struct ent_changes **ret, struct ent_err *e)
@@ -537,6 +573,7 @@ int main(int argc, char **argv)
 		test_batches();
 		test_alter();
 		test_replace();
+		test_late_key();
 		test_follow();
 	}
 	PQfinish(con);
