@@ -17,7 +17,8 @@ struct ent_cass_settings {
 	bool tls, named; /* named: the certificate's name counts (verify-full) */
 	char ca_file[512], replication[400], schema_file[512];
 	enum ent_cql_consistency consistency;
-	bool write; /* option access=write */
+	bool write;                    /* option access=write */
+	uint32_t pause_ms, overlap_ms; /* following by polling: between two passes; how far clocks may be apart */
 };
 int ent_cass_settings_make(const char *url, const struct ent_option *options, size_t n_options, struct ent_cass_settings *ret, struct ent_err *err);
 void ent_cass_settings_wipe(struct ent_cass_settings *s);
@@ -111,11 +112,44 @@ struct ent_cass_scan {
 	const char *const *columns;
 	size_t n_columns;
 	const char *where, *split;
-	bool copy; /* for copies: every type that can be copied, native types and keys in the schema */
+	bool copy;                  /* for copies: every type that can be copied, native types and keys in the schema */
+	struct ent_cass_seen *seen; /* changes instead of rows (see ent_event): those written after after_us, or at an unknown time, and not seen */
+	int64_t after_us;
+	const uint64_t *until_ms; /* a batch ends at that time, also an empty one; NULL: when it is full */
 };
 int ent_cass_scan(struct ent_source *s, const char *object, const struct ent_cass_scan *what, struct ArrowArrayStream *ret, struct ent_err *err);
 int ent_cass_plan(struct ent_source *s, const char *object, uint64_t rows_per_split, int (*take)(void *arg, const char *split, int64_t rows),
 		  void *arg, struct ent_err *err);
+
+/* --- cass_seen.c: rows that were given lately --- */
+struct ent_cass_row { /* which row with which write times: a hash under a key of this process */
+	uint64_t a, b;
+};
+struct ent_cass_seen { /* two generations of hashes: of the pass before, of this one */
+	struct ent_cass_row *rows[2];
+	size_t n[2], cap[2];
+	uint64_t key[2];
+};
+int ent_cass_seen_init(struct ent_cass_seen *s, struct ent_err *err);
+void ent_cass_seen_deinit(struct ent_cass_seen *s);
+void ent_cass_seen_pass(struct ent_cass_seen *s); /* a pass is over */
+struct ent_cass_row ent_cass_seen_row(const struct ent_cass_seen *s, const struct ent_bytes *cells, size_t n);
+/* True when it was given; from now on it is. When memory's bound is reached, a row is forgotten, and comes again. */
+bool ent_cass_seen_before(struct ent_cass_seen *s, struct ent_cass_row row);
+
+/* --- cass_poll.c: changes by write times --- */
+struct ent_cass_cursor {
+	int64_t time_us;
+	uint64_t cluster, tables; /* tables 0: of a position, not of a stream */
+};
+bool ent_cass_cursor_parse(const char *text, struct ent_cass_cursor *ret);
+int ent_cass_changes_open(struct ent_source *s, const struct ent_changes_spec *spec, struct ent_changes **ret, struct ent_err *err);
+int ent_cass_changes_next(struct ent_changes *c, uint32_t timeout_ms, struct ent_event *ret, struct ent_err *err);
+int ent_cass_changes_ack(struct ent_changes *c, const char *cursor, struct ent_err *err);
+void ent_cass_changes_close(struct ent_changes *c);
+int ent_cass_changes_drop(struct ent_source *s, const char *job, struct ent_err *err);
+int ent_cass_position(struct ent_source *s, char ret[400], struct ent_err *err);
+int ent_cass_position_reached(const char *a, const char *b);
 
 /* --- cass_target.c: what a table of a sink would be --- */
 int ent_cass_map(struct ent_source *s, const struct ent_target *target, struct ent_map_line *lines, int *ret_exists, struct ent_err *err);

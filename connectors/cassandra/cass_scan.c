@@ -31,6 +31,11 @@ struct feed { /* one open stream */
 	struct ent_cql_event page;
 	uint32_t rows_left; /* of page */
 	uint64_t rows;
+	struct ent_bytes *cells; /* of one row: columns, then write times */
+	size_t n_times;
+	struct ent_cass_seen *seen; /* changes */
+	int64_t after_us;
+	const uint64_t *until_ms;
 };
 
 static void feed_free(void *self)
@@ -46,6 +51,7 @@ static void feed_free(void *self)
 	ent_builder_free(f->builder);
 	ent_schema_release(&f->schema);
 	free(f->columns);
+	free(f->cells);
 	free(f);
 }
 static void feed_freep(struct feed **f) { feed_free(*f); }
@@ -84,7 +90,7 @@ static int page_take(struct feed *f, struct lane *l, struct ent_err *err)
 	l->now = l->next;
 	l->next = NULL;
 	ENT_TRY(ent_cass_wait_for(f->source, l->now, "the table cannot be read", &f->page, err));
-	if (f->page.kind != ENT_CQL_IS_ROWS || f->page.out.n_columns != f->n_columns)
+	if (f->page.kind != ENT_CQL_IS_ROWS || f->page.out.n_columns != f->n_columns + f->n_times)
 		return ent_fail(err, ENT_EPEER, "Cassandra answered a SELECT with something else");
 	f->rows_left = f->page.n_rows;
 	page_resize(l, f->page.n_rows, l->now->answer.body.len);
@@ -93,15 +99,35 @@ static int page_take(struct feed *f, struct lane *l, struct ent_err *err)
 	return 0;
 }
 
+/* Written after the last pass began, or nobody knows when (no value but the key's), and not given since. */
+static bool row_changed(struct feed *f)
+{
+	bool timed = false, late = false;
+	for (size_t i = f->n_columns; i < f->n_columns + f->n_times; i++) {
+		struct ent_reader r = ent_reader(f->cells[i]);
+		if (!f->cells[i].data)
+			continue;
+		timed = true;
+		late = late || (int64_t)ent_read_be64(&r) > f->after_us || !r.ok;
+	}
+	return (late || !timed) && !ent_cass_seen_before(f->seen, ent_cass_seen_row(f->seen, f->cells, f->n_columns + f->n_times));
+}
+
 static int row_put(struct feed *f, struct ent_err *err)
 {
-	struct ent_bytes cell;
-	f->rows++;
-	for (size_t i = 0; i < f->n_columns; i++) {
-		ENT_TRY(ent_cql_cell(&f->page.cells, &cell, err));
-		ENT_TRY(ent_cass_value_put(f->builder, i, &f->columns[i], f->rows, cell, err));
-	}
+	size_t first = f->seen ? 2 : 0;
+	for (size_t i = 0; i < f->n_columns + f->n_times; i++)
+		ENT_TRY(ent_cql_cell(&f->page.cells, &f->cells[i], err));
 	f->rows_left--;
+	f->rows++;
+	if (f->seen && !row_changed(f))
+		return 0;
+	if (f->seen) {
+		ENT_TRY(ent_builder_text(f->builder, 0, ent_bytes_str("U"), err));
+		ENT_TRY(ent_builder_null(f->builder, 1, err));
+	}
+	for (size_t i = 0; i < f->n_columns; i++)
+		ENT_TRY(ent_cass_value_put(f->builder, first + i, &f->columns[i], f->rows, f->cells[i], err));
 	return 0;
 }
 
@@ -133,8 +159,11 @@ static int feed_next(void *self, struct ArrowArray *ret, struct ent_err *err)
 	struct feed *f = (struct feed *)self;
 	if (ent_cass_cancelled(f->source))
 		return ent_fail(err, ENT_ECANCELLED, "reading from Cassandra was cancelled");
-	while (f->at < f->n_lanes && !ent_builder_full(f->builder))
+	while (f->at < f->n_lanes && !ent_builder_full(f->builder)) {
 		ENT_TRY(step(f, err));
+		if (f->until_ms && f->at < f->n_lanes && ent_cass_now_ms() >= *f->until_ms)
+			return ent_builder_finish(f->builder, ret, err);
+	}
 	return ent_builder_rows(f->builder) ? ent_builder_finish(f->builder, ret, err) : 0;
 }
 
@@ -174,21 +203,42 @@ static void fields_free(struct ent_field **f) { free(*f); }
 static int columns_take(struct feed *f, const struct ent_cass_table *t, const struct ent_cass_scan *what, struct ent_err *err)
 {
 	size_t n = what->columns ? what->n_columns : t->n_fields, taken = 0;
-	ENT_CLEANUP(fields_free) struct ent_field *fields = (struct ent_field *)calloc(n + 1, sizeof *fields);
+	ENT_CLEANUP(fields_free) struct ent_field *fields = (struct ent_field *)calloc(n + 3, sizeof *fields);
 	ENT_CLEANUP(ent_buf_deinit) struct ent_buf keys = ENT_BUF(1 << 16);
 	f->columns = (struct ent_cass_column *)calloc(n + 1, sizeof *f->columns);
-	if (!fields || !f->columns)
+	f->cells = (struct ent_bytes *)calloc(2 * n + 1, sizeof *f->cells);
+	if (!fields || !f->columns || !f->cells)
 		return ent_nomem(err);
+	if (f->seen) {
+		fields[taken++] = (struct ent_field){ .name = "entente.op", .type = { ENT_T_TEXT, 0, 0 } };
+		fields[taken++] = (struct ent_field){ .name = "entente.unchanged", .type = { ENT_T_TEXT, 0, 0 }, .nullable = true };
+	}
 	for (size_t i = 0; i < n; i++)
 		if (what->columns || t->fields[i].t.copied)
 			ENT_TRY(column_take(f, t, what->columns ? what->columns[i] : t->fields[i].name, what->copy, &fields[taken++], err));
-	if (!taken)
+	if (!f->n_columns)
 		return ent_fail(err, ENT_EUSAGE, "a scan needs at least one column that can be read");
 	if (what->copy)
 		keys_put(t, f, &keys);
 	ENT_TRY(ent_buf_check(&keys, err));
 	ENT_TRY(ent_schema_new(fields, taken, keys.len ? ent_buf_text(&keys) : NULL, &f->schema, err));
 	return ent_builder_new(&f->schema, 0, &f->builder, err);
+}
+
+/* The write time of every value; a column of many cells (a list, a set, a map, a type that is not frozen) has the newest of them. */
+static void times_put(struct feed *f, const struct ent_cass_table *t, struct ent_buf *sql)
+{
+	for (size_t i = 0; i < f->n_columns; i++) {
+		const struct ent_cass_field *c = ent_cass_field_find(t, f->columns[i].name);
+		if (c->role != ENT_CASS_REGULAR)
+			continue;
+		bool many = c->t.kind == ENT_CASS_JSON && strncmp(c->native, "frozen<", 7) != 0 && strncmp(c->native, "tuple<", 6) != 0 &&
+			    strncmp(c->native, "vector<", 7) != 0;
+		ent_buf_str(sql, many ? ", maxwritetime(" : ", writetime(");
+		ent_cass_name(sql, c->name);
+		ent_buf_str(sql, ")");
+		f->n_times++;
+	}
 }
 
 static int statement_prepare(struct feed *f, const struct ent_cass_table *t, const char *where, struct ent_err *err)
@@ -206,6 +256,8 @@ static int statement_prepare(struct feed *f, const struct ent_cass_table *t, con
 		ent_cass_name(&sql, f->columns[i].name);
 		ent_buf_str(&sql, json ? ")" : "");
 	}
+	if (f->seen)
+		times_put(f, t, &sql);
 	ent_buf_str(&sql, " FROM ");
 	ent_cass_relation(t, &sql);
 	ent_buf_printf(&sql, " WHERE %s) > ? AND %s) <= ?", ent_buf_text(&token), ent_buf_text(&token));
@@ -255,6 +307,9 @@ int ent_cass_scan(struct ent_source *s, const char *object, const struct ent_cas
 	if (!f)
 		return ent_nomem(err);
 	f->source = s;
+	f->seen = what->seen;
+	f->after_us = what->after_us;
+	f->until_ms = what->until_ms;
 	s->busy = true;
 	ENT_TRY(columns_take(f, t, what, err));
 	ENT_TRY(split_read(f, what->split, err));

@@ -1,4 +1,5 @@
-/* cassandra://user@host[,host...][:port]/keyspace?tls=verify-full|verify-ca|off&consistency=LOCAL_QUORUM and the options beside it. */
+/* cassandra://user@host[,host...][:port]/keyspace?tls=verify-full|verify-ca|off&consistency=LOCAL_QUORUM&poll=5&overlap=10 and the options
+ * beside it. */
 #include <stdio.h>
 
 #include "cass.h"
@@ -8,6 +9,15 @@ static const struct ent_address_form form = { .store = "Cassandra",
 					      .example = "cassandra://USER@HOST:9042/KEYSPACE#TABLE, with ?tls=off for a server without TLS",
 					      .port = 9042,
 					      .parameter = setting_take };
+
+static int seconds_read(const char *key, const char *value, uint32_t *ret_ms, struct ent_err *err)
+{
+	uint64_t n;
+	if (!ent_parse_u64(value, strlen(value), 86400, &n) || !n)
+		return ent_fail(err, ENT_EUSAGE, "%s in a Cassandra address is a number of seconds from 1 to 86400", key);
+	*ret_ms = (uint32_t)n * 1000;
+	return 0;
+}
 
 static int setting_take(void *self, const char *key, const char *value, struct ent_err *err)
 {
@@ -22,8 +32,12 @@ static int setting_take(void *self, const char *key, const char *value, struct e
 				       s->consistency != ENT_CQL_LOCAL_SERIAL
 			       ? 0
 			       : ent_address_wrong(&form, "consistency is LOCAL_QUORUM, QUORUM, ONE, LOCAL_ONE, ALL, ...", err);
+	if (!strcmp(key, "poll"))
+		return seconds_read(key, value, &s->pause_ms, err);
+	if (!strcmp(key, "overlap"))
+		return seconds_read(key, value, &s->overlap_ms, err);
 	ent_fail(err, ENT_EUSAGE, "a Cassandra address has no parameter %.60s", key);
-	return ent_next(err, "it has tls and consistency"), ENT_EUSAGE;
+	return ent_next(err, "it has tls, consistency, poll and overlap"), ENT_EUSAGE;
 }
 
 static int option_take(struct ent_cass_settings *s, const struct ent_option *o, struct ent_err *err)
@@ -54,7 +68,7 @@ static int option_take(struct ent_cass_settings *s, const struct ent_option *o, 
 
 int ent_cass_settings_make(const char *url, const struct ent_option *options, size_t n_options, struct ent_cass_settings *ret, struct ent_err *err)
 {
-	struct ent_cass_settings s = { .tls = true, .named = true, .consistency = ENT_CQL_LOCAL_QUORUM };
+	struct ent_cass_settings s = { .tls = true, .named = true, .consistency = ENT_CQL_LOCAL_QUORUM, .pause_ms = 5000, .overlap_ms = 10000 };
 	int code = ent_address_parse(url, &form, &s, &s.at, err);
 	if (!code && !s.at.n_hosts)
 		code = ent_address_wrong(&form, "it names no host", err);

@@ -103,8 +103,8 @@ const struct ent_connector *ent_connector_entry(void)
 							.schemes = "cassandra",
 							.suffixes = "",
 							.dialect = "cassandra",
-							.capabilities =
-								ENT_CAP_SNAPSHOT | ENT_CAP_SPLIT | ENT_CAP_UPSERT | ENT_CAP_WRITE | ENT_CAP_PARALLEL,
+							.capabilities = ENT_CAP_SNAPSHOT | ENT_CAP_SPLIT | ENT_CAP_UPSERT | ENT_CAP_WRITE |
+									ENT_CAP_PARALLEL | ENT_CAP_POLL,
 							.open = source_open,
 							.close = source_close,
 							.describe = source_describe,
@@ -122,6 +122,13 @@ const struct ent_connector *ent_connector_entry(void)
 							.sink_last = ent_cass_sink_last,
 							.sink_finish = ent_cass_sink_finish,
 							.sink_close = ent_cass_sink_close,
-							.sink_alter = ent_cass_sink_alter };
+							.sink_alter = ent_cass_sink_alter,
+							.changes_open = ent_cass_changes_open,
+							.changes_next = ent_cass_changes_next,
+							.changes_ack = ent_cass_changes_ack,
+							.changes_close = ent_cass_changes_close,
+							.changes_drop = ent_cass_changes_drop,
+							.position = ent_cass_position,
+							.position_reached = ent_cass_position_reached };
 	return &connector;
 }

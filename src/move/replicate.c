@@ -22,9 +22,11 @@ void ent_following_tell(struct ent_following *f, const char *trouble)
 		stopped[i] = f->tables[i].stopped[0] ? f->tables[i].stopped : NULL;
 	struct ent_replicate_status s = {
 		.state = f->state,
-		.kind = f->source.connector && f->source.connector->capabilities & ENT_CAP_POLL ? "poll (deletes are not seen)"
+		.kind = f->source.connector && f->source.connector->capabilities & ENT_CAP_POLL ? "poll (deletes and states in between are not seen)"
 												: "change data capture",
-		.promise = f->sink && !(f->target.connector->capabilities & ENT_CAP_TXN_SINK) ? "at least once, idempotent by key" : "exactly once",
+		.promise = f->sink && (!(f->target.connector->capabilities & ENT_CAP_TXN_SINK) || (f->source.connector->capabilities & ENT_CAP_POLL))
+				   ? "at least once, idempotent by key"
+				   : "exactly once",
 		.rows_copied = f->rows_copied,
 		.rows_applied = f->rows_applied,
 		.transactions = f->transactions,

@@ -23,7 +23,7 @@ enum ent_replicate_state { ENT_REPLICATE_STARTING, ENT_REPLICATE_COPYING, ENT_RE
 
 struct ent_replicate_status { /* borrowed during the call */
 	enum ent_replicate_state state;
-	const char *kind;    /* "change data capture", or "poll (deletes are not seen)" */
+	const char *kind;    /* "change data capture", or "poll (deletes and states in between are not seen)" */
 	const char *promise; /* "exactly once", or "at least once, idempotent by key" */
 	uint64_t rows_copied, rows_applied, transactions;
 	int64_t lag_us;          /* now minus the commit time of the last applied change while more is coming; 0 when caught up */

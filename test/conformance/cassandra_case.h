@@ -11,4 +11,6 @@ int cass_read_text(const struct ent_connector *c, struct ent_source *src, const 
 		   struct ent_err *e);
 /* test_cassandra_copy.c: everything that writes. script: test/servers/cassandra.sh */
 void cass_copy_run(const struct ent_connector *c, struct cql_client *client, const char *script);
+/* test_cassandra_poll.c */
+void cass_poll_run(const struct ent_connector *c, struct cql_client *client);
 #endif

@@ -368,6 +368,7 @@ int main(int argc, char **argv)
 		test_schema(c);
 		test_pages(c);
 		test_doors(c);
+		cass_poll_run(c, &client);
 		cass_copy_run(c, &client, argv[4]);
 	}
 	cql_close(&client);
