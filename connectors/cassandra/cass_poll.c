@@ -270,7 +270,7 @@ static void table_end(struct ent_changes *c, struct ent_event *e, bool *ret)
 	if (c->pass_us > c->cursor.time_us)
 		c->cursor.time_us = c->pass_us;
 	c->pass_us = 0;
-	c->next_pass_ms = ent_cass_now_ms() + c->s->settings.pause_ms;
+	c->next_pass_ms = ent_dial_now_ms() + c->s->settings.pause_ms;
 	end_event(c, c->any ? ENT_EVENT_COMMIT : ENT_EVENT_HEARTBEAT, e);
 }
 
@@ -321,13 +321,13 @@ static int next(struct ent_changes *c, uint32_t timeout_ms, struct ent_event *re
 {
 	struct ent_event e = { .size = sizeof e, .kind = ENT_EVENT_IDLE };
 	bool event = false;
-	c->until_ms = ent_cass_now_ms() + timeout_ms;
+	c->until_ms = ent_dial_now_ms() + timeout_ms;
 	if (!c->told_begin) {
 		c->told_begin = event = true;
 		end_event(c, ENT_EVENT_HEARTBEAT, &e);
 	}
 	while (!event) {
-		uint64_t now = ent_cass_now_ms();
+		uint64_t now = ent_dial_now_ms();
 		bool waits = !c->pass_us && !c->rows && now < c->next_pass_ms;
 		if (!waits)
 			ENT_TRY(step(c, &e, &event, err));

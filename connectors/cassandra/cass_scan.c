@@ -161,7 +161,7 @@ static int feed_next(void *self, struct ArrowArray *ret, struct ent_err *err)
 		return ent_fail(err, ENT_ECANCELLED, "reading from Cassandra was cancelled");
 	while (f->at < f->n_lanes && !ent_builder_full(f->builder)) {
 		ENT_TRY(step(f, err));
-		if (f->until_ms && f->at < f->n_lanes && ent_cass_now_ms() >= *f->until_ms)
+		if (f->until_ms && f->at < f->n_lanes && ent_dial_now_ms() >= *f->until_ms)
 			return ent_builder_finish(f->builder, ret, err);
 	}
 	return ent_builder_rows(f->builder) ? ent_builder_finish(f->builder, ret, err) : 0;

@@ -39,6 +39,7 @@ for target in "${targets[@]}"; do
 	name=${target%%:*}
 	opts=("${secrets[@]}")
 	[ "$name" = sqlite ] || opts+=("${more[@]}")
+	# shellcheck disable=SC2317
 	equal() { at a compare "$src#t" "$target#t" "${opts[@]}"; }
 	check "$name: a stream" at a replicate start "poll_$name" "$src" "$target" --table t "${opts[@]}"
 	check "$name: it copies" until_true 60 equal
@@ -54,6 +55,7 @@ for target in "${targets[@]}"; do
 done
 [ -n "${CRASH:-}" ] || exit 0
 check "a new stream to lose the server under" at a replicate start lost "$src" "sqlite:$work/lost.db" --table t "${secrets[@]}"
+# shellcheck disable=SC2317
 equal() { at a compare "$src#t" "sqlite:$work/lost.db#t" "${secrets[@]}"; }
 check "it copies" until_true 60 equal
 check "kill -9 of Cassandra" crash cassandra
