@@ -150,7 +150,8 @@ static int connect_failed(const struct ent_source *s, MYSQL *m, struct ent_err *
 		ent_next(err, "name the certificate authority with --ca-file FILE, or say another ?tls= in the address");
 	else if (code == ENT_EDENIED)
 		ent_next(err, "give --password-file FILE");
-	(void)s;
+	else if (mysql_errno(m) == 1049)
+		ent_next(err, "name a database that is there; a copy makes another one for its table: #%s.TABLE", s->at.database);
 	return code;
 }
 

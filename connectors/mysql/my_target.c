@@ -211,10 +211,29 @@ static void column_declare(const struct ent_sink *k, const struct ent_my_put *p,
 	ent_buf_str(sql, optional ? " NULL DEFAULT NULL" : " NOT NULL");
 }
 
+/* Asked first: making it "if not exists" needs a right that covers it even where it exists. */
+static int database_make(struct ent_sink *k, const struct ent_my_into *t, struct ent_err *err)
+{
+	char database[65], table[65], found[8];
+	ENT_CLEANUP(ent_buf_deinit) struct ent_buf sql = ENT_BUF(600), name = ENT_BUF(200);
+	ENT_TRY(ent_my_object_split(k->source, t->object, database, table, err));
+	ent_my_name(&name, database);
+	ent_buf_str(&sql, "SELECT count(*) FROM information_schema.schemata WHERE schema_name = ");
+	ent_my_text_literal(&sql, ent_bytes_str(database));
+	ENT_TRY(ent_buf_check(&sql, err));
+	ENT_TRY(ent_my_value(k->side, ent_buf_text(&sql), found, sizeof found, "the databases cannot be listed", err));
+	if (found[0] != '0')
+		return 0;
+	ent_buf_reset(&sql);
+	ent_buf_printf(&sql, "CREATE DATABASE IF NOT EXISTS %s DEFAULT CHARSET=utf8mb4", ent_buf_text(&name));
+	return ent_my_run(k->side, ent_buf_bytes(&sql), NULL, "the target's database cannot be made", err);
+}
+
 static int create(struct ent_sink *k, struct ent_my_into *t, size_t n_text, struct ent_err *err)
 {
 	ENT_CLEANUP(ent_buf_deinit) struct ent_buf sql = ENT_BUF(4 << 20);
 	const char *separator = "";
+	ENT_TRY(database_make(k, t, err));
 	ent_buf_printf(&sql, "CREATE TABLE %s (", t->real);
 	for (size_t i = 0; i < t->n; i++) {
 		struct ent_field_info f;

@@ -209,9 +209,24 @@ static bool named(const struct ent_pg_dest *d, const char *name)
 	return false;
 }
 
+/* Asked first: making it "if not exists" needs a right on the database even where it exists. */
+static int schema_make(struct ent_sink *k, const struct ent_pg_dest *d, struct ent_err *err)
+{
+	ENT_CLEANUP(ent_buf_deinit) struct ent_buf sql = ENT_BUF(300);
+	ENT_CLEANUP(ent_pg_clear) PGresult *there = NULL;
+	const char *const name = d->schema;
+	ENT_TRY(ent_pg_run(k->src, "SELECT 1 FROM pg_namespace WHERE nspname = $1", &name, 1, &there, "the target cannot be looked at", err));
+	if (PQntuples(there))
+		return 0;
+	ent_buf_str(&sql, "CREATE SCHEMA IF NOT EXISTS ");
+	ent_pg_name(&sql, d->schema);
+	return ent_pg_sink_run(k, ent_buf_text(&sql), "the target's schema cannot be made", err);
+}
+
 static int table_create(struct ent_sink *k, struct ent_pg_dest *d, const struct incoming *in, struct ent_err *err)
 {
 	ENT_CLEANUP(ent_buf_deinit) struct ent_buf sql = ENT_BUF((size_t)1 << 20);
+	ENT_TRY(schema_make(k, d, err));
 	ent_buf_printf(&sql, "CREATE TABLE %s (", ent_buf_text(&d->goes));
 	for (size_t i = 0; i < in->n; i++) {
 		char native[160];

@@ -1,4 +1,5 @@
 /* The copy suite on MySQL and MariaDB. usage: test_mysql_copy MODULE NAME PORT PASSWORD-FILE CA */
+#include "copy_kit.h"
 #include "my_kit.h"
 #include "suite_copy.h"
 
@@ -81,6 +82,13 @@ int main(int argc, char **argv)
 					 .change_table = copy_change_table,
 					 .change = copy_change };
 	suite_copy_run(&copy);
+	static const int64_t ids[] = { 1 };
+	struct ent_err e = ENT_ERR_INIT;
+	mykit_run("DROP DATABASE IF EXISTS `fresh ``one`");
+	OK(!kit_write(&copy, "fresh `one.t", ENT_WRITE_CREATE, ids, "x", 1, &e), "%s: a copy makes the database that its target lacks: %s %s",
+	   copy.name, e.what, e.why);
+	OK_INT(kit_count(&copy, "fresh `one.t"), 1, "%s: and its row is there", copy.name);
+	mykit_run("DROP DATABASE `fresh ``one`");
 	mykit_close();
 	return tap_done();
 }

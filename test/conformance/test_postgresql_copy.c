@@ -444,6 +444,15 @@ static int two_runs(const char *object, const int64_t ids[2], struct ent_err *e)
 	return code;
 }
 
+static void test_namespace(void)
+{
+	static const int64_t ids[] = { 1 };
+	struct ent_err e = ENT_ERR_INIT;
+	OK(!kit_write(&store, "fresh \"one.t", ENT_WRITE_CREATE, ids, "x", 1, &e), "a copy makes the schema that its target lacks: %s %s", e.what,
+	   e.why);
+	OK_STR(value("SELECT v FROM \"fresh \"\"one\".t"), "x", "and its rows are there");
+}
+
 static void test_late_key(void)
 {
 	static const int64_t good[] = { 1, 2 }, twice[] = { 1, 1 };
@@ -574,6 +583,7 @@ int main(int argc, char **argv)
 		test_alter();
 		test_replace();
 		test_late_key();
+		test_namespace();
 		test_follow();
 	}
 	PQfinish(con);
