@@ -291,12 +291,18 @@ static int finish(struct ent_copying *j, struct ent_err *err)
 		ENT_TRY(commit_together(j, err));
 	for (size_t i = 0; i < j->n_out; i++)
 		ENT_TRY(j->out[i].session.connector->sink_finish(j->out[i].sink, 1, err));
+	return 0;
+}
+
+/* What stands in the target: all, or the finished splits of a copy that failed. Several targets have all or nothing. */
+static void sum_up(struct ent_copying *j, bool failed)
+{
 	struct ent_move_digest all = { 0 };
-	for (size_t i = 0; i < j->n_splits; i++)
-		ent_digest_sum(&all, &j->splits[i].digest);
+	for (size_t i = 0; i < j->n_splits && !(failed && j->n_out > 1); i++)
+		if (j->splits[i].done)
+			ent_digest_sum(&all, &j->splits[i].digest);
 	ent_digest_text(&all, j->result.digest);
 	j->result.rows = all.rows;
-	return 0;
 }
 
 static int run(struct ent_copying *j, struct ent_err *err)
@@ -349,6 +355,7 @@ int ent_move_copy(const struct ent_move_copy *copy, const struct ent_move_env *e
 	pthread_mutex_init(&j->lock, NULL);
 	pthread_cond_init(&j->changed, NULL);
 	int r = run(j, err);
+	sum_up(j, r);
 	j->result.bytes = atomic_load(&j->bytes);
 	j->result.splits = j->n_splits;
 	j->result.wire = j->wire;

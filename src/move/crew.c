@@ -166,8 +166,11 @@ static int end_split(struct worker *w, size_t split, struct ent_err *err)
 	s->done = true; /* only this thread looks at it from here on */
 	w->digest = (struct ent_move_digest){ 0 };
 	ent_copying_checkpoint(j, split, &c);
-	if (w->n_outs == 1)
-		ENT_TRY(w->outs[0].session.connector->sink_commit(w->outs[0].sink, &c, err));
+	int r = w->n_outs == 1 ? w->outs[0].session.connector->sink_commit(w->outs[0].sink, &c, err) : 0;
+	if (r) {
+		s->done = false;
+		return r;
+	}
 	atomic_fetch_add(&j->splits_done, 1);
 	return 0;
 }

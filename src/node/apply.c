@@ -93,7 +93,7 @@ static int apply_one(struct ent_node *n, uint64_t at, const struct ent_entry *e,
 		ENT_TRY(apply_member(n, at, e->type, e->dsse.body, err));
 	if (ent_fact_type(e->type))
 		ENT_TRY(ent_fact_store(n, n->card.org, at, e->type, &e->dsse, envelope, err));
-	if (e->type == ENT_ENTRY_COPY)
+	if (e->type == ENT_ENTRY_COPY || e->type == ENT_ENTRY_PREPARE)
 		return ent_moves_apply(n, at, e->dsse.body, err);
 	return apply_job(n, at, e, err);
 }

@@ -82,6 +82,7 @@ uint64_t ent_moves_tick(struct ent_node *n)
 	uint64_t now = ent_node_mono(n), due = now + 1000;
 	if (!n->moves_recovered && n->env.mesh) {
 		n->moves_recovered = true;
+		ent_moves_enter_lost(n);
 		ent_moves_recover(n);
 		ent_streams_recover(n);
 	}
@@ -280,7 +281,11 @@ int ent_moving_hand_over(struct ent_node *n, const struct ent_moving *m, struct 
 	if (!n->env.runner || !n->env.runner->ops->move)
 		return ent_fail(err, ENT_ENONODE, "nothing here can move tables");
 	ENT_TRY(spec_make(arena, m, &spec, err));
-	return n->env.runner->ops->move(n->env.runner, &spec, err);
+	ENT_TRY(ent_moving_note(n, m, err));
+	int r = n->env.runner->ops->move(n->env.runner, &spec, err);
+	if (r)
+		(void)ent_moving_unnote(n, m->id, NULL);
+	return r;
 }
 
 static void drop_secrets(struct ent_node *n, const struct ent_moving *m)
@@ -340,7 +345,9 @@ int ent_moving_prepare(struct ent_node *n, struct ent_moving *m, const json_t *a
 
 static int begin(struct ent_node *n, struct ent_moving *m, const json_t *args, struct ent_err *err)
 {
+	ent_moves_enter_lost(n);
 	ENT_TRY(ent_moving_prepare(n, m, args, err));
+	ENT_TRY(ent_moving_note(n, m, err));
 	if (json_array_size(m->ends) > 2 && ent_moves_in_doubt(n))
 		ent_moves_recover(n);
 	if (json_array_size(m->ends) > 2 && !strcmp(m->kind, "copy") && !json_is_true(json_object_get(m->args, "dry_run"))) {
@@ -350,6 +357,8 @@ static int begin(struct ent_node *n, struct ent_moving *m, const json_t *args, s
 	}
 	return m->peer[0] ? ent_move_ask(n, m, err) : ent_moving_hand_over(n, m, err);
 }
+
+static int undoubted(struct ent_node *n, const char *id) { return ent_db_run(n->db, NULL, "DELETE FROM meta WHERE key = 'doubt/' || ?", "s", id); }
 
 void ent_verb_move_start(struct ent_node *n, const json_t *args, struct ent_reply *reply)
 {
@@ -363,6 +372,8 @@ void ent_verb_move_start(struct ent_node *n, const json_t *args, struct ent_repl
 	if (r || !m) {
 		ent_reply_err(reply, &err);
 		if (m) {
+			(void)undoubted(n, m->id);
+			(void)ent_moving_unnote(n, m->id, NULL);
 			drop_secrets(n, m);
 			ent_moving_free(m);
 		}
@@ -457,17 +468,17 @@ void ent_node_move_report(struct ent_node *node, const char *id, const json_t *r
 	changed(node, m);
 }
 
-static const char *end_name(const struct ent_moving *m, size_t i)
+const char *ent_moving_end(const struct ent_moving *m, size_t i)
 {
 	const char *s = json_string_value(json_object_get(json_array_get(m->ends, i), "name"));
 	return s ? s : "";
 }
 
-static json_t *target_names(const struct ent_moving *m)
+json_t *ent_moving_targets(const struct ent_moving *m)
 {
 	json_t *list = json_array();
 	for (size_t i = 1; i < json_array_size(m->ends); i++)
-		json_array_append_new(list, json_string(end_name(m, i)));
+		json_array_append_new(list, json_string(ent_moving_end(m, i)));
 	return list;
 }
 
@@ -476,7 +487,7 @@ int ent_node_move_decide(struct ent_node *node, const char *id, const char *name
 	struct ent_moving *m = ent_moving_find(node, id);
 	if (!m || m->ended)
 		return ent_fail(err, ENT_ECANCELLED, "the copy is not running any more");
-	ENT_JSON_AUTO fields = json_pack("{s:s,s:s,s:o}", "decision", name, "source", end_name(m, 0), "targets", target_names(m));
+	ENT_JSON_AUTO fields = json_pack("{s:s,s:s,s:o}", "decision", name, "source", ent_moving_end(m, 0), "targets", ent_moving_targets(m));
 	return fields ? ent_node_append(node, ENT_ENTRY_COPY, fields, NULL, err) : ent_nomem(err);
 }
 
@@ -509,19 +520,23 @@ static int put_commitment(struct ent_node *n, const struct ent_moving *m, json_t
 	return ent_moving_commit_to(n, content, fields, err);
 }
 
+/* How the entry of a move goes on that ended, with what it found. */
+static json_t *ended_fields(const struct ent_moving *m, const struct ent_err *failed, const char *const *found, size_t n)
+{
+	json_t *fields = ent_moving_fields(m);
+	json_object_set_new(fields, "outcome", json_string(failed ? "aborted" : "done"));
+	if (failed)
+		json_object_set_new(fields, "code", json_string(ent_code_name(failed->code)));
+	copy_members(m->result, fields, found, n);
+	return fields;
+}
+
 static int enter_copy(struct ent_node *n, struct ent_moving *m, const struct ent_err *failed, uint64_t *ret_at, struct ent_err *err)
 {
 	static const char *const found[] = { "job", "rows", "splits", "wire" };
-	const char *mode = json_string_value(json_object_get(m->args, "mode"));
-	ENT_JSON_AUTO fields = json_pack("{s:s,s:o,s:s,s:s}", "source", end_name(m, 0), "targets", target_names(m), "mode", mode ? mode : "create",
-					 "outcome", failed ? "aborted" : "done");
+	ENT_JSON_AUTO fields = ended_fields(m, failed, found, ENT_COUNT(found));
 	if (!fields)
 		return ent_nomem(err);
-	if (failed)
-		json_object_set_new(fields, "code", json_string(ent_code_name(failed->code)));
-	if (m->request[0])
-		json_object_set_new(fields, "request", json_string(m->request));
-	copy_members(m->result, fields, found, ENT_COUNT(found));
 	ENT_TRY(put_commitment(n, m, fields, err));
 	return ent_node_append(n, ENT_ENTRY_COPY, fields, ret_at, err);
 }
@@ -529,7 +544,7 @@ static int enter_copy(struct ent_node *n, struct ent_moving *m, const struct ent
 static int enter_compare(struct ent_node *n, struct ent_moving *m, uint64_t *ret_at, struct ent_err *err)
 {
 	static const char *const found[] = { "equal", "rows_a", "rows_b", "in_stores" };
-	ENT_JSON_AUTO fields = json_pack("{s:s,s:s}", "a", end_name(m, 0), "b", end_name(m, 1));
+	ENT_JSON_AUTO fields = json_pack("{s:s,s:s}", "a", ent_moving_end(m, 0), "b", ent_moving_end(m, 1));
 	if (!fields)
 		return ent_nomem(err);
 	copy_members(m->result, fields, found, ENT_COUNT(found));
@@ -540,14 +555,9 @@ static int enter_compare(struct ent_node *n, struct ent_moving *m, uint64_t *ret
 static int enter_prepare(struct ent_node *n, struct ent_moving *m, const struct ent_err *failed, uint64_t *ret_at, struct ent_err *err)
 {
 	static const char *const found[] = { "job", "rules", "rows_in", "rows_out" };
-	const char *mode = json_string_value(json_object_get(m->args, "mode"));
-	ENT_JSON_AUTO fields = json_pack("{s:s,s:o,s:s,s:s}", "source", end_name(m, 0), "targets", target_names(m), "mode", mode ? mode : "create",
-					 "outcome", failed ? "aborted" : "done");
+	ENT_JSON_AUTO fields = ended_fields(m, failed, found, ENT_COUNT(found));
 	if (!fields)
 		return ent_nomem(err);
-	if (failed)
-		json_object_set_new(fields, "code", json_string(ent_code_name(failed->code)));
-	copy_members(m->result, fields, found, ENT_COUNT(found));
 	ENT_TRY(put_commitment(n, m, fields, err));
 	return ent_node_append(n, ENT_ENTRY_PREPARE, fields, ret_at, err);
 }
@@ -555,32 +565,36 @@ static int enter_prepare(struct ent_node *n, struct ent_moving *m, const struct 
 /* Our rows went to a member, or did not. */
 static int enter_served(struct ent_node *n, struct ent_moving *m, const struct ent_err *failed, uint64_t *ret_at, struct ent_err *err)
 {
-	static const char *const asked[] = { "requester", "request" };
-	ENT_JSON_AUTO fields =
-		json_pack("{s:s,s:s,s:I}", "source", end_name(m, 0), "outcome", failed ? "aborted" : "done", "rows", (json_int_t)m->note.rows);
+	ENT_JSON_AUTO fields = ended_fields(m, failed, (const char *const[]){ "rows" }, 1);
 	if (!fields)
 		return ent_nomem(err);
-	if (failed)
-		json_object_set_new(fields, "code", json_string(ent_code_name(failed->code)));
-	copy_members(m->args, fields, asked, ENT_COUNT(asked));
-	copy_members(m->result, fields, (const char *const[]){ "rows" }, 1);
+	if (!json_object_get(fields, "rows"))
+		json_object_set_new(fields, "rows", json_integer((json_int_t)m->note.rows));
 	return ent_node_append(n, ENT_ENTRY_COPY, fields, ret_at, err);
+}
+
+/* Streams are entered by batches; what moved no row, and nobody else was asked for, needs no entry. */
+static bool to_enter(const struct ent_moving *m, bool failed)
+{
+	bool moved = json_integer_value(json_object_get(m->result, "rows")) > 0;
+	if (json_is_true(json_object_get(m->args, "dry_run")) || !strcmp(m->kind, "settle") || strstr(m->kind, "replicate"))
+		return false;
+	return !failed || !strcmp(m->kind, "serve") || (strcmp(m->kind, "compare") != 0 && (moved || m->request[0]));
 }
 
 static int enter(struct ent_node *n, struct ent_moving *m, const struct ent_err *failed, struct ent_err *err)
 {
 	uint64_t at = 0;
-	bool compare = !strcmp(m->kind, "compare"), moved = json_integer_value(json_object_get(m->result, "rows")) > 0;
-	if (json_is_true(json_object_get(m->args, "dry_run")) ||
-	    (failed && (compare || (!moved && !m->request[0] && strcmp(m->kind, "serve") != 0))) || !strcmp(m->kind, "settle"))
+	if (!to_enter(m, failed != NULL))
 		return 0;
-	if (strstr(m->kind, "replicate")) /* by batches */
-		return 0;
-	bool serve = !strcmp(m->kind, "serve");
 	if (!strcmp(m->kind, "prepare"))
 		ENT_TRY(enter_prepare(n, m, failed, &at, err));
+	else if (!strcmp(m->kind, "compare"))
+		ENT_TRY(enter_compare(n, m, &at, err));
+	else if (!strcmp(m->kind, "serve"))
+		ENT_TRY(enter_served(n, m, failed, &at, err));
 	else
-		ENT_TRY(compare ? enter_compare(n, m, &at, err) : serve ? enter_served(n, m, failed, &at, err) : enter_copy(n, m, failed, &at, err));
+		ENT_TRY(enter_copy(n, m, failed, &at, err));
 	snprintf(m->receipt, sizeof m->receipt, "%s/%llu", n->card.org, (unsigned long long)at);
 	return 0;
 }
@@ -590,7 +604,7 @@ static void settled(struct ent_node *n, const struct ent_moving *m, bool failed)
 	const char *which = !strcmp(m->kind, "settle") ? json_string_value(json_object_get(m->args, "doubt")) : m->id;
 	if (failed && (json_array_size(m->ends) > 2 || !strcmp(m->kind, "settle")))
 		return; /* somebody may still be in doubt: kept for the next start */
-	(void)ent_db_run(n->db, NULL, "DELETE FROM meta WHERE key = 'doubt/' || ?", "s", which ? which : "");
+	(void)undoubted(n, which ? which : "");
 	drop_secrets(n, m);
 }
 
@@ -604,7 +618,9 @@ void ent_node_move_ended(struct ent_node *node, const char *id, const json_t *re
 		json_decref(m->result);
 		m->result = result ? json_deep_copy(result) : NULL;
 	}
-	if (enter(node, m, err, &mine) && !err)
+	if (!enter(node, m, err, &mine))
+		(void)ent_moving_unnote(node, m->id, NULL);
+	else if (!err)
 		err = &mine;
 	if (err)
 		m->error = *err;
@@ -622,7 +638,7 @@ void ent_node_move_ended(struct ent_node *node, const char *id, const json_t *re
 
 int ent_moves_apply(struct ent_node *n, uint64_t at, const json_t *body, struct ent_err *err)
 {
-	const char *name = json_string_value(json_object_get(body, "decision"));
+	const char *name = json_string_value(json_object_get(body, "decision")), *move = json_string_value(json_object_get(body, "move"));
 	const json_t *id;
 	size_t i;
 	json_array_foreach(json_object_get(body, "grants"), i, id)
@@ -634,6 +650,8 @@ int ent_moves_apply(struct ent_node *n, uint64_t at, const json_t *body, struct 
 		ENT_TRY(ent_db_run(n->db, err, "INSERT OR IGNORE INTO used(grant_at, run_at) VALUES(?, ?)", "ii", (int64_t)grant, (int64_t)at));
 		n->uses_counter++;
 	}
+	if (move)
+		ENT_TRY(ent_moving_unnote(n, move, err));
 	return name ? ent_db_run(n->db, err, "INSERT OR REPLACE INTO meta(key, value) VALUES('decision/' || ?, 1)", "s", name) : 0;
 }
 

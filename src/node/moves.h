@@ -39,6 +39,16 @@ int ent_moving_prepare(struct ent_node *n, struct ent_moving *m, const json_t *a
 /* Keeps content in the store of contents and puts its salted commitment into an entry's fields. */
 int ent_moving_commit_to(struct ent_node *n, const json_t *content, json_t *fields, struct ent_err *err);
 int ent_moving_own_table(struct ent_node *n, const char *table, json_t **ret, struct ent_err *err);
+const char *ent_moving_end(const struct ent_moving *m, size_t i); /* the name of its source (0) or target; "" when there is none */
+json_t *ent_moving_targets(const struct ent_moving *m);           /* their names */
+
+/* ---- move_notes.c ---- */
+json_t *ent_moving_fields(const struct ent_moving *m); /* how an entry about m begins: move, source, targets, mode, request */
+/* Before anything is asked or moved (again once the request is known), and after the end was entered; ent_moves_apply takes a note away, too,
+ * with the entry. */
+int ent_moving_note(struct ent_node *n, const struct ent_moving *m, struct ent_err *err);
+int ent_moving_unnote(struct ent_node *n, const char *id, struct ent_err *err);
+void ent_moves_enter_lost(struct ent_node *n); /* enters what an earlier run of this node began and did not end */
 
 /* ---- move_peer.c ---- */
 int ent_move_ask(struct ent_node *n, struct ent_moving *m, struct ent_err *err); /* the owner of m's source, m->peer */
@@ -57,7 +67,7 @@ void ent_moves_free(struct ent_node *n); /* whoever waits is told that the node 
 /* After open, and by doctor: settles what a crash left in doubt in several targets. */
 void ent_moves_recover(struct ent_node *n);
 size_t ent_moves_in_doubt(struct ent_node *n); /* copies to several targets whose end is not known to be settled */
-/* A copy entry of ours: a decision is remembered, grants that let rows leave are debited. */
+/* An entry of ours about a copy or preparation: its note goes, a decision is remembered, grants that let rows leave are debited. */
 int ent_moves_apply(struct ent_node *n, uint64_t at, const json_t *body, struct ent_err *err);
 
 /* ---- streams.c ---- */

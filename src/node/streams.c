@@ -99,11 +99,11 @@ static void keep_secrets(json_t *ends)
 	}
 }
 
-static void drop_secrets(struct ent_node *n, const json_t *stream)
+static void drop_secrets(struct ent_node *n, const json_t *ends)
 {
 	const json_t *end;
 	size_t i;
-	json_array_foreach(json_object_get(stream, "ends"), i, end) if (json_object_get(end, "stream_secret"))(void)
+	json_array_foreach(ends, i, end) if (json_object_get(end, "made_secret") || json_object_get(end, "stream_secret"))(void)
 		n->env.fs->ops->remove(n->env.fs, json_string_value(json_object_get(end, "secret")), NULL);
 }
 
@@ -120,9 +120,11 @@ static int stream_start(struct ent_node *n, const char *name, const json_t *args
 		stream = json_pack("{s:O,s:O,s:s}", "ends", m->ends, "args", m->args, "state", "running");
 		r = stream ? stream_write(n, name, stream, err) : ent_nomem(err);
 	}
-	ent_moving_free(m);
 	if (!r && (r = stream_begin(n, name, stream, "replicate", err)))
 		(void)ent_db_run(n->db, NULL, "DELETE FROM meta WHERE key = 'stream/' || ?", "s", name);
+	if (r)
+		drop_secrets(n, m->ends);
+	ent_moving_free(m);
 	return r;
 }
 
@@ -192,7 +194,7 @@ static int forget(struct ent_node *n, const char *name, struct ent_err *err)
 {
 	ENT_JSON_AUTO stream = NULL;
 	ENT_TRY(stream_read(n, name, &stream, err));
-	drop_secrets(n, stream);
+	drop_secrets(n, json_object_get(stream, "ends"));
 	return ent_db_run(n->db, err, "DELETE FROM meta WHERE key = 'stream/' || ?", "s", name);
 }
 

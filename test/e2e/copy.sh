@@ -76,6 +76,7 @@ wait $victim 2>/dev/null
 line "$([ "$(splits_done "$work/killed.db")" -ge 5 ] && [ "$(rows "$work/killed.db" sales)" -gt 0 ]; echo $?)" "killed in the middle"
 check_exit "the same command goes on behind the finished splits" 0 'by an earlier run' at a copy "$src" "sqlite:$work/killed.db#sales" --split-rows 60
 check "every row stands there once" at a compare "$src" "sqlite:$work/killed.db#sales"
+check_exit "and the killed copy is entered, too" 0 'copy .*killed.db#sales: unknown' at a ledger list
 
 # The same under a node, which is killed.
 check "a node" start a
@@ -85,6 +86,7 @@ client=$!
 check "a copy of a registered table in the node" strike "$work/node.db" 5 9 "${pid_of[a]}"
 wait "${pid_of[a]}" $client 2>/dev/null
 check "the node comes back" start a
+check "and enters the copy that was cut off" until_true 10 sh -c "'$ENTENTE' -C '$work/a' ledger list | grep -q 'a.sales to .*node.db#sales: unknown'"
 check "the copy goes on" at a copy a.sales "sqlite:$work/node.db#sales" --split-rows 60
 check "every row stands there once" at a compare a.sales "sqlite:$work/node.db#sales"
 # Ctrl-C
@@ -93,6 +95,7 @@ client=$!
 strike "$work/stop.db" 2 2 $client
 wait $client
 line "$([ $? = 130 ]; echo $?)" "Ctrl-C ends a copy in the node with 130"
+check_exit "and is entered with the rows of its finished splits" 0 'copy .*stop.db#sales: [1-9][0-9]* rows, aborted' at a ledger list
 check "which goes on when asked" at a copy a.sales "sqlite:$work/stop.db#sales" --split-rows 15
 check "equal" at a compare a.sales "sqlite:$work/stop.db#sales"
 

@@ -146,12 +146,13 @@ static void break_and_go_on(bool source, int after, enum ent_write_mode mode)
 	size_t stand = mem_count(&p.to, "dst");
 	uint64_t before = 0;
 	int r1 = r;
-	bool partial = stand % 50 == 0 && stand <= ROWS;
+	bool partial = stand % 50 == 0 && stand <= ROWS, told = mode == ENT_WRITE_REPLACE || p.result.rows == stand;
 	p.from.fail_read_after = p.to.fail_commit_after = -1;
 	if (r) {
 		r = copy(&p.from, &p.to, c, &p.w, &p.result, &p.err);
 		before = p.result.splits_before;
 	}
+	OK(told, "the copy that failed tells the rows that stand there: %zu", stand);
 	OK(!r && partial && whole(&p.to, "dst", ROWS) && p.result.rows == ROWS && before == (r1 && mode != ENT_WRITE_REPLACE ? stand / 150 : before),
 	   "%s breaks after %d, mode %s: %zu rows stood there, %llu splits not read again (%s)", source ? "source" : "target", after,
 	   ent_move_mode_name(mode), stand, (unsigned long long)before, p.err.what);

@@ -104,6 +104,17 @@ static size_t entries(struct world *w)
 	return n;
 }
 
+/* How many lines of a ledger's list hold text. */
+static size_t has_entry(struct peer *p, const char *text)
+{
+	ENT_JSON_AUTO answer = NULL;
+	size_t i, n = 0;
+	json_t *e;
+	kit_ask(&p->k, "ledger.list", json_object(), &answer, NULL);
+	json_array_foreach(json_object_get(answer, "entries"), i, e) n += strstr(json_string_value(json_object_get(e, "text")), text) != NULL;
+	return n;
+}
+
 static void refused(struct world *w, struct lie l, const char *name)
 {
 	ask(w, l);
@@ -159,9 +170,42 @@ static void test_uses(void)
 	world_end(&w);
 }
 
+static void crash(struct peer *p)
+{
+	simfs_crash(p->k.fs);
+	ent_node_close(p->k.node);
+	open_peer(p);
+	ent_node_tick(p->k.node);
+}
+
+/* Both ends of a copy lose power: the one who waits for an answer, with a password of its target, and the owner who serves. */
+static void test_cut_off(void)
+{
+	struct world w;
+	struct ent_err err = ENT_ERR_INIT;
+	world_begin(&w);
+	grant(&w.alpha, "GRANT COPY ON t(k) TO mallory");
+	pump(&w.alpha, &w.mallory, NULL);
+	json_t *args = json_pack("{s:s,s:s,s:[s],s:s}", "kind", "copy", "source", "alpha.t", "targets", "postgresql://me@db.example/main#public.t",
+				 "target_secret", "geheim");
+	ENT_JSON_AUTO answer = NULL;
+	OK_INT(kit_ask(&w.mallory.k, "move.start", args, &answer, &err), 0, "mallory asks: %s", err.what);
+	char path[80];
+	snprintf(path, sizeof path, "secrets/move-%s-1", json_string_value(json_object_get(answer, "move")));
+	OK(ent_fs_exists(w.mallory.k.fs, path), "its target's password waits");
+	crash(&w.mallory);
+	OK(has_entry(&w.mallory, "unknown") == 1 && !ent_fs_exists(w.mallory.k.fs, path), "after a crash its copy is entered, the password is gone");
+	ask(&w, (struct lie){ .columns = "[\"k\"]" });
+	crash(&w.alpha);
+	OK_INT(has_entry(&w.alpha, "unknown"), 1, "the owner who served enters that it does not know the end");
+	OK_INT(has_entry(&w.alpha, "granted"), 1, "beside what it granted");
+	world_end(&w);
+}
+
 int main(void)
 {
 	test_lies();
 	test_uses();
+	test_cut_off();
 	return tap_done();
 }
