@@ -30,6 +30,26 @@ static void host_log(void *self, int level, const char *event, const char *pairs
 
 static int host_cancelled(void *self) { return atomic_load(&((struct ent_sources *)self)->cancelled); }
 
+static bool word_in(const char *words, const char *word, size_t len)
+{
+	for (const char *at = words; at && *at;) {
+		size_t n = strcspn(at, " ");
+		if (n == len && !strncmp(at, word, len))
+			return true;
+		at += n + (at[n] == ' ');
+	}
+	return false;
+}
+
+static const struct ent_connector *host_files(void *self, const char *suffix)
+{
+	struct ent_sources *s = self;
+	for (size_t i = 0; i < s->n_connectors; i++)
+		if (word_in(s->connectors[i]->suffixes, suffix, strlen(suffix)))
+			return s->connectors[i];
+	return NULL;
+}
+
 static void load_module(void *arg, const char *name)
 {
 	struct ent_sources *s = arg;
@@ -65,7 +85,8 @@ int ent_sources_new(const char *home, uint32_t timeout_ms, uint64_t memory_bytes
 				     .memory_bytes_max = memory_bytes_max,
 				     .threads_max = 2,
 				     .timeout_ms = timeout_ms,
-				     .home_path = s->home };
+				     .home_path = s->home,
+				     .files = host_files };
 	int r = ent_loader_new(&s->loader, err);
 	if (!r)
 		r = ent_loader_list(s->loader, load_module, s, err);
@@ -92,22 +113,14 @@ void ent_sources_cancel(struct ent_sources *s, bool cancel) { atomic_store(&s->c
 
 /* ---- which module ---- */
 
-static bool word_in(const char *words, const char *word, size_t len)
-{
-	for (const char *at = words; at && *at;) {
-		size_t n = strcspn(at, " ");
-		if (n == len && !strncmp(at, word, len))
-			return true;
-		at += n + (at[n] == ' ');
-	}
-	return false;
-}
-
 static bool claims(const struct ent_connector *c, const char *url)
 {
 	const char *colon = strchr(url, ':'), *dot = strrchr(url, '.'), *slash = strrchr(url, '/');
-	if (colon && colon > url + 1 && (!slash || colon < slash))
+	bool file = !strncmp(url, "file:", 5);
+	if (!file && colon && colon > url + 1 && (!slash || colon < slash))
 		return word_in(c->schemes, url, (size_t)(colon - url));
+	if (file && !word_in(c->schemes, "file", 4))
+		return false;
 	return dot && (!slash || dot > slash) && word_in(c->suffixes, dot + 1, strlen(dot + 1));
 }
 
@@ -120,7 +133,7 @@ static int choose(struct ent_sources *s, const char *url, const struct ent_conne
 		}
 	ent_fail(err, ENT_EUNSUPPORTED, "no module reads %.200s", url);
 	return ent_next(err,
-			"FILE.parquet, FILE.csv, FILE.json, duckdb:FILE#table, sqlite:FILE#table, postgresql://...#schema.table, mysql://...#table, "
+			"FILE.parquet, FILE.csv, FILE.json, FILE.arrow, hdfs://.../FILE.parquet, gluster://.../FILE.parquet, duckdb:FILE#table, sqlite:FILE#table, postgresql://...#schema.table, mysql://...#table, "
 			"mongodb://...#collection, cassandra://...#table");
 }
 

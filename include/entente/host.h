@@ -6,6 +6,8 @@
 
 #include "entente/error.h"
 
+struct ent_connector;
+
 struct ent_host {
 	size_t size; /* sizeof(struct ent_host) of the node */
 	void *self;
@@ -15,5 +17,7 @@ struct ent_host {
 	uint32_t threads_max;
 	uint32_t timeout_ms;   /* for connecting and for each statement */
 	const char *home_path; /* folder for temporary files, absolute; may be NULL */
+	/* The connector that reads local files of this suffix ("parquet"), or NULL; for modules that fetch files from somewhere else. May be NULL. */
+	const struct ent_connector *(*files)(void *self, const char *suffix);
 };
 #endif
