@@ -3,8 +3,8 @@
 #define ENT_HDFS_H
 #include <curl/curl.h>
 
+#include "../objects/object_store.h"
 #include "hdfs_answer.h"
-#include "object_store.h"
 
 #define ENT_HDFS_HOSTS 8
 #define ENT_HDFS_URL_MAX 8192

@@ -41,26 +41,24 @@ static int url_make(const struct ent_hdfs *h, size_t host, const char *path, con
 	return ent_buf_check(out, err);
 }
 
-static const char *operation(const char *query, char out[80])
-{
-	snprintf(out, 80, "HDFS refuses %.*s", (int)strcspn(query + 3, "&"), query + 3);
-	return out;
-}
-
 /* Step one of reading and writing, and all that only looks, may be asked twice. */
 static bool repeatable(const struct ent_hdfs_call *c, const char *query) { return c->method == ENT_HDFS_GET || !strncmp(query, "op=CREATE", 9); }
 
 static int ask_one(struct ent_hdfs *h, size_t host, const char *path, const char *query, struct ent_hdfs_call *c, struct ent_err *err)
 {
 	ENT_CLEANUP(ent_buf_deinit) struct ent_buf url = ENT_BUF(ENT_OBJECT_PATH_MAX * 4 + ENT_HDFS_URL_MAX);
-	char what[80];
+	char what[300];
 	ENT_TRY(url_make(h, host, path, query, &url, err));
 	c->url = ent_buf_text(&url);
 	int code = ent_hdfs_call(h, c, err);
 	c->url = NULL;
 	if (code || c->status == 200 || c->status == 201 || c->status == 307)
 		return code;
-	return ent_hdfs_error_read(c->status, ent_buf_bytes(&c->body), operation(query, what), err);
+	snprintf(what, sizeof what, "HDFS does not do %.*s for %.200s", (int)strcspn(query + 3, "&"), query + 3, path);
+	code = ent_hdfs_error_read(c->status, ent_buf_bytes(&c->body), what, err);
+	if (code == ENT_ENOTFOUND && err)
+		snprintf(err->what, sizeof err->what, "there is no %.200s in HDFS", path);
+	return code;
 }
 
 int ent_hdfs_ask(struct ent_hdfs *h, enum ent_hdfs_method method, const char *path, const char *query, struct ent_hdfs_call *c, struct ent_err *err)

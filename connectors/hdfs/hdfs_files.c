@@ -31,14 +31,10 @@ static int locate(struct ent_hdfs *h, enum ent_hdfs_method method, const char *p
 		snprintf(out, ENT_HDFS_URL_MAX, "%s", c.location);
 	else
 		ENT_TRY(ent_hdfs_location_read(ent_buf_bytes(&c.body), out, ENT_HDFS_URL_MAX, err));
-#ifndef ENT_MUTANT_HDFS_DOWNGRADE
 	if (!strncmp(out, h->settings.tls ? "https://" : "http://", h->settings.tls ? 8 : 7))
 		return 0;
 	ent_fail(err, ENT_EDENIED, "HDFS names a DataNode that does not speak %s", h->settings.tls ? "TLS" : "plain HTTP");
 	return ent_next(err, "let NameNode and DataNodes speak the same: dfs.http.policy"), ENT_EDENIED;
-#else
-	return 0;
-#endif
 }
 
 /* One second step; *ret_again: another first step may help. */

@@ -65,6 +65,8 @@ void suite_values(struct ent_buf *out, bool casts)
 
 int suite_cancel_after = -1;
 uint32_t suite_timeout_ms = 20000;
+const char *suite_home;
+const struct ent_connector *(*suite_files)(void *self, const char *suffix);
 
 static int host_cancelled(void *self)
 {
@@ -85,7 +87,9 @@ struct ent_host suite_host(void)
 				  .cancelled = host_cancelled,
 				  .memory_bytes_max = (uint64_t)512 << 20,
 				  .threads_max = 2,
-				  .timeout_ms = suite_timeout_ms };
+				  .timeout_ms = suite_timeout_ms,
+				  .home_path = suite_home,
+				  .files = suite_files };
 }
 
 static void *module_symbol(const char *path, const char *name)

@@ -38,6 +38,8 @@ const struct ent_connector *suite_module(const char *path);
 const struct ent_engine *suite_engine(const char *path);
 struct ent_host suite_host(void);
 extern uint32_t suite_timeout_ms;
+extern const char *suite_home; /* of every host from here on; may be NULL */
+extern const struct ent_connector *(*suite_files)(void *self, const char *suffix);
 extern int suite_cancel_after; /* calls of cancelled until it says yes; negative: never */
 void suite_run(const struct ent_connector *c, const struct suite_store *s);
 
