@@ -170,7 +170,8 @@ struct ent_connector {
 
 	/* ABI 2; NULL where the capability is absent. */
 
-	/* Splits of about rows_per_split rows, as texts that any later session understands; together they cover the table once. */
+	/* Splits of about rows_per_split rows, as texts that any later session understands; together they cover the table once. With
+	 * ENT_CAP_CHECKSUM they also cover any other table once that understands them. */
 	int (*plan)(struct ent_source *src, const char *object, uint64_t rows_per_split,
 		    int (*take)(void *arg, const char *split, int64_t rows_or_minus_1), void *arg, struct ent_err *err);
 	/* Rows of every column that can be copied (also those no joint query may use). */

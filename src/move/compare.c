@@ -1,5 +1,6 @@
-/* Are two tables equal, and if not, which keys differ? Memory is bounded: rows go to buckets by the hash of their key, a bucket is a digest of its
- * rows; only buckets that differ are read again, as many at a time as the memory holds, until enough differing keys are found. */
+/* Are two tables equal, and if not, which keys differ? Stores of one kind sum split by split, and only splits that differ are read. Memory is
+ * bounded: rows go to buckets by the hash of their key, a bucket is a digest of its rows; only buckets that differ are read again, as many at a
+ * time as the memory holds, until enough differing keys are found. */
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -17,6 +18,7 @@
 #define MEMORY_DEFAULT ((size_t)64 << 20)
 #define ROW_BYTES_MAX ((size_t)128 << 20)
 #define KEYS_MAX 64
+#define SPLIT_ROWS_DEFAULT 1000000u /* smaller tables are summed as one: at one moment */
 
 struct kept { /* a row of a bucket that is looked at: key and all values, canonical, then their texts */
 	uint32_t key_len, canon_len, text_len;
@@ -34,7 +36,8 @@ struct side {
 	struct ent_move_digest *buckets;
 	uint64_t *bytes; /* of each bucket */
 	struct ent_move_digest digest;
-	struct ent_canon *canon; /* of every column compared */
+	struct ent_canon *canon;   /* of every column compared */
+	struct ent_checksum *sums; /* of every split, by the store */
 	struct kept *kept;
 	size_t n_kept, cap_kept, kept_bytes;
 	struct ent_err err;
@@ -52,6 +55,10 @@ struct comparing {
 	const char *keys[KEYS_MAX];
 	size_t key_at[KEYS_MAX]; /* in columns */
 	size_t n_keys;
+	char **splits; /* where the stores sum; each of them cuts both tables whole */
+	size_t n_splits, cap_splits;
+	bool summed; /* the stores could sum: only splits that differ are read */
+	int (*work)(struct side *s, struct ent_err *err);
 	uint8_t *wanted; /* second pass: bit per bucket; NULL: first pass */
 	size_t memory, limit, found;
 	json_t *rows; /* of the details */
@@ -207,25 +214,125 @@ static bool can_checksum(const struct comparing *c)
 	return !c->what->no_checksum && !strcmp(a->name, b->name) && (a->capabilities & b->capabilities & ENT_CAP_CHECKSUM) && same_natives(c);
 }
 
+static int take_split(void *arg, const char *split, int64_t rows)
+{
+	struct comparing *c = arg;
+	(void)rows;
+	if (c->n_splits == c->cap_splits) {
+		size_t cap = c->cap_splits ? c->cap_splits * 2 : 64;
+		char **more = (char **)realloc(c->splits, cap * sizeof *more);
+		if (!more)
+			return ENT_ENOMEM;
+		c->splits = more;
+		c->cap_splits = cap;
+	}
+	c->splits[c->n_splits] = ent_strdup(split);
+	return c->splits[c->n_splits] ? (int)(c->n_splits++, 0) : ENT_ENOMEM;
+}
+
+static void drop_splits(struct comparing *c)
+{
+	for (size_t i = 0; i < c->n_splits; i++)
+		free(c->splits[i]);
+	c->n_splits = 0;
+}
+
+/* One whole table when it cannot be cut. */
+static int cut(struct comparing *c, struct ent_err *err)
+{
+	const struct side *a = &c->side[0];
+	const struct ent_connector *from = a->session.connector;
+	uint64_t rows = c->what->split_rows ? c->what->split_rows : SPLIT_ROWS_DEFAULT;
+	if (from->plan && (from->capabilities & ENT_CAP_SPLIT))
+		return from->plan(a->session.source, a->end->object, rows, take_split, c, err);
+	return 0;
+}
+
+static int sum_split(struct side *s, const char *split, struct ent_checksum *ret, struct ent_err *err)
+{
+	const struct comparing *c = s->all;
+	struct ent_read what = {
+		.size = sizeof what, .object = s->end->object, .columns = c->columns, .n_columns = c->n_columns, .where = s->where, .split = split
+	};
+	*ret = (struct ent_checksum){ .size = sizeof *ret };
+	return s->session.connector->checksum(s->session.source, &what, ret, err);
+}
+
+static bool stopped(const struct comparing *c) { return atomic_load(&c->stop) || (c->env->cancelled && c->env->cancelled(c->env->self)); }
+
+static int sum_side(struct side *s, struct ent_err *err)
+{
+	struct comparing *c = s->all;
+	if (c->n_splits < 2)
+		return sum_split(s, NULL, s->sums, err);
+	for (size_t i = 0; i < c->n_splits; i++) {
+		if (stopped(c))
+			return ent_fail(err, ENT_ECANCELLED, "interrupted");
+		ENT_TRY(sum_split(s, c->splits[i], &s->sums[i], err));
+		atomic_fetch_add(&c->seen, s->sums[i].rows);
+	}
+	return 0;
+}
+
+static size_t split_count(const struct comparing *c) { return c->n_splits < 2 ? 1 : c->n_splits; }
+
+static bool split_equal(const struct comparing *c, size_t i)
+{
+	const struct ent_checksum *a = &c->side[0].sums[i], *b = &c->side[1].sums[i];
+	return a->rows == b->rows && !strcmp(a->digest, b->digest);
+}
+
+/* The rows of a side, and the hash of its splits' digests when there are several. */
+static void sums_tell(const struct comparing *c, const struct side *s, uint64_t *rows, char digest[65])
+{
+	struct ent_sha256 sha;
+	uint8_t hash[ENT_SHA256_LEN];
+	ent_sha256_init(&sha);
+	for (size_t i = 0; i < split_count(c); i++) {
+		*rows += s->sums[i].rows;
+		ent_sha256_put(&sha, s->sums[i].digest, strlen(s->sums[i].digest));
+	}
+	ent_sha256_finish(&sha, hash);
+	if (split_count(c) > 1)
+		ent_hex(digest, hash, sizeof hash);
+	else
+		snprintf(digest, 65, "%s", s->sums[0].digest);
+}
+
+static int pass(struct comparing *c, int (*work)(struct side *s, struct ent_err *err), struct ent_err *err);
+
+/* Both stores sum at the same time. A store that cannot cut its table as the other's (another key) sums it whole. */
+static int sums_make(struct comparing *c, struct ent_err *err)
+{
+	struct ent_err first = ENT_ERR_INIT;
+	ENT_TRY(cut(c, err));
+	for (size_t k = 0; k < 2; k++)
+		if (!(c->side[k].sums = (struct ent_checksum *)calloc(split_count(c), sizeof(struct ent_checksum))))
+			return ent_nomem(err);
+	int code = pass(c, sum_side, &first);
+	if (code && c->n_splits > 1 && code != ENT_ECANCELLED && code != ENT_EIO) {
+		drop_splits(c);
+		return pass(c, sum_side, err);
+	}
+	if (code && err)
+		*err = first;
+	return code;
+}
+
 static int checksums(struct comparing *c, struct ent_move_difference *ret, bool *ret_equal, struct ent_err *err)
 {
-	struct ent_checksum sums[2];
 	*ret_equal = false;
 	if (!can_checksum(c))
 		return 0;
-	for (size_t k = 0; k < 2; k++) {
-		struct side *s = &c->side[k];
-		struct ent_read what = {
-			.size = sizeof what, .object = s->end->object, .columns = c->columns, .n_columns = c->n_columns, .where = s->where
-		};
-		sums[k] = (struct ent_checksum){ .size = sizeof sums[k] };
-		ENT_TRY(s->session.connector->checksum(s->session.source, &what, &sums[k], err));
+	ENT_TRY(sums_make(c, err));
+	*ret_equal = true;
+	for (size_t i = 0; i < split_count(c); i++)
+		*ret_equal = *ret_equal && split_equal(c, i);
+	c->summed = *ret_equal || c->n_splits > 1;
+	if (c->summed) {
+		sums_tell(c, &c->side[0], &ret->rows_a, ret->digest_a);
+		sums_tell(c, &c->side[1], &ret->rows_b, ret->digest_b);
 	}
-	*ret_equal = sums[0].rows == sums[1].rows && !strcmp(sums[0].digest, sums[1].digest);
-	ret->rows_a = sums[0].rows;
-	ret->rows_b = sums[1].rows;
-	memcpy(ret->digest_a, sums[0].digest, sizeof ret->digest_a);
-	memcpy(ret->digest_b, sums[1].digest, sizeof ret->digest_b);
 	return 0;
 }
 
@@ -308,17 +415,19 @@ static int take_batch(struct side *s, const struct ArrowSchema *schema, const st
 	return 0;
 }
 
-static int read_side(struct side *s, struct row_bufs *r, struct ent_err *err)
+static int read_split(struct side *s, const char *split, struct row_bufs *r, struct ent_err *err)
 {
 	struct comparing *c = s->all;
-	struct ent_read what = { .size = sizeof what, .object = s->end->object, .columns = c->columns, .n_columns = c->n_columns, .where = s->where };
+	struct ent_read what = {
+		.size = sizeof what, .object = s->end->object, .columns = c->columns, .n_columns = c->n_columns, .where = s->where, .split = split
+	};
 	ENT_STREAM_AUTO stream = { 0 };
 	ENT_SCHEMA_AUTO schema = { 0 };
 	ENT_TRY(s->session.connector->read(s->session.source, &what, &stream, err));
 	ENT_TRY(ent_stream_schema(&stream, &schema, err));
 	for (;;) {
 		ENT_ARRAY_AUTO batch = { 0 };
-		if (atomic_load(&c->stop) || (c->env->cancelled && c->env->cancelled(c->env->self)))
+		if (stopped(c))
 			return ent_fail(err, ENT_ECANCELLED, "interrupted");
 		ENT_TRY(ent_stream_next(&stream, &batch, err));
 		if (!batch.release)
@@ -327,21 +436,38 @@ static int read_side(struct side *s, struct row_bufs *r, struct ent_err *err)
 	}
 }
 
+static int read_splits(struct side *s, struct row_bufs *r, struct ent_err *err)
+{
+	struct comparing *c = s->all;
+	if (!c->summed)
+		return read_split(s, NULL, r, err);
+	for (size_t i = 0; i < c->n_splits; i++)
+		if (!split_equal(c, i))
+			ENT_TRY(read_split(s, c->splits[i], r, err));
+	return 0;
+}
+
+static int read_side(struct side *s, struct ent_err *err)
+{
+	struct row_bufs r = { ENT_BUF(ROW_BYTES_MAX), ENT_BUF(ROW_BYTES_MAX), ENT_BUF(ROW_BYTES_MAX) };
+	int code = read_splits(s, &r, err);
+	ent_buf_deinit(&r.key);
+	ent_buf_deinit(&r.canon);
+	ent_buf_deinit(&r.text);
+	return code;
+}
+
 static void *side_main(void *arg)
 {
 	struct side *s = arg;
 	struct comparing *c = s->all;
-	struct row_bufs r = { ENT_BUF(ROW_BYTES_MAX), ENT_BUF(ROW_BYTES_MAX), ENT_BUF(ROW_BYTES_MAX) };
-	int code = read_side(s, &r, &s->err);
+	int code = c->work(s, &s->err);
 	if (!code)
 		s->err = (struct ent_err)ENT_ERR_INIT;
 	else if (!s->err.code)
 		s->err.code = code;
 	if (code)
 		atomic_store(&c->stop, true);
-	ent_buf_deinit(&r.key);
-	ent_buf_deinit(&r.canon);
-	ent_buf_deinit(&r.text);
 	pthread_mutex_lock(&c->lock);
 	c->at_work--;
 	pthread_cond_signal(&c->changed);
@@ -351,7 +477,11 @@ static void *side_main(void *arg)
 
 static void tell(struct comparing *c)
 {
-	struct ent_move_progress p = { .phase = c->wanted ? "keys" : "compare", .rows = atomic_load(&c->seen), .rows_total = -1 };
+	struct ent_move_progress p = { .phase = c->work == sum_side ? "checksum"
+						: c->wanted         ? "keys"
+								    : "compare",
+				       .rows = atomic_load(&c->seen),
+				       .rows_total = -1 };
 	if (c->env->progress)
 		c->env->progress(c->env->self, &p);
 }
@@ -373,11 +503,13 @@ static void wait_sides(struct comparing *c)
 	pthread_mutex_unlock(&c->lock);
 }
 
-/* Reads both sides at the same time. */
-static int pass(struct comparing *c, struct ent_err *err)
+/* Works on both sides at the same time. */
+static int pass(struct comparing *c, int (*work)(struct side *s, struct ent_err *err), struct ent_err *err)
 {
 	int failed = 0;
+	c->work = work;
 	c->at_work = 2;
+	atomic_store(&c->stop, false);
 	for (size_t k = 0; k < 2; k++) {
 		c->side[k].running = !pthread_create(&c->side[k].thread, NULL, side_main, &c->side[k]);
 		if (c->side[k].running)
@@ -532,7 +664,7 @@ static int find_keys(struct comparing *c, bool *ret_more, struct ent_err *err)
 	if (!c->wanted)
 		return ent_nomem(err);
 	while (c->found < c->limit && want(c, &at)) {
-		int r = pass(c, err);
+		int r = pass(c, read_side, err);
 		if (!r)
 			merge(c);
 		drop_kept(&c->side[0]);
@@ -554,6 +686,8 @@ static bool sum_up(struct comparing *c, struct ent_move_difference *ret)
 		ent_digest_sum(&c->side[0].digest, &c->side[0].buckets[i]);
 		ent_digest_sum(&c->side[1].digest, &c->side[1].buckets[i]);
 	}
+	if (c->summed) /* the stores counted all */
+		return equal;
 	ret->rows_a = c->side[0].digest.rows;
 	ret->rows_b = c->side[1].digest.rows;
 	ent_digest_text(&c->side[0].digest, ret->digest_a);
@@ -570,12 +704,14 @@ static int run(struct comparing *c, json_t *details, struct ent_move_difference 
 	ENT_TRY(common_columns(c, only_a, only_b, err));
 	ENT_TRY(choose_keys(c, err));
 	bool columns_equal = !json_array_size(only_a) && !json_array_size(only_b);
-	ENT_TRY(checksums(c, ret, &ret->in_stores, err));
-	ret->equal = ret->in_stores && columns_equal;
-	if (ret->in_stores)
+	ENT_TRY(checksums(c, ret, &ret->equal, err));
+	ret->in_stores = c->summed;
+	if (ret->equal) {
+		ret->equal = columns_equal;
 		return 0;
+	}
 	ENT_TRY(choose_canon(c, err));
-	ENT_TRY(pass(c, err));
+	ENT_TRY(pass(c, read_side, err));
 	bool rows_equal = sum_up(c, ret);
 	ret->equal = rows_equal && columns_equal;
 	for (size_t i = 0; i < key_count(c); i++)
@@ -592,6 +728,7 @@ static void side_deinit(struct side *s)
 	free(s->kept);
 	free(s->buckets);
 	free(s->bytes);
+	free(s->sums);
 	free(s->canon);
 	ent_schema_release(&s->described);
 	if (s->session.source)
@@ -621,6 +758,8 @@ int ent_move_compare(const struct ent_move_compare *what, const struct ent_move_
 	side_deinit(&c->side[1]);
 	pthread_mutex_destroy(&c->lock);
 	pthread_cond_destroy(&c->changed);
+	drop_splits(c);
+	free(c->splits);
 	free(c->columns);
 	free(c->key_text);
 	free(c->wanted);

@@ -93,11 +93,12 @@ struct ent_move_compare {
 	unsigned limit;                /* differing keys that are shown; 0: 20 */
 	size_t memory_bytes_max;       /* 0: 64 MiB */
 	bool no_checksum;              /* do not let the stores compare */
+	uint64_t split_rows;           /* of which the stores make one checksum; 0: 1,000,000 */
 };
 
 struct ent_move_difference {
 	bool equal;
-	bool in_stores; /* the stores' own checksums were equal: no row travelled */
+	bool in_stores; /* the stores' own checksums were compared: only rows of splits that differ travelled */
 	uint64_t rows_a, rows_b;
 	char digest_a[65], digest_b[65]; /* order-independent, of canonical texts (in_stores: the stores' own) */
 	/* {columns_only_a: [name], columns_only_b, more: bool, keys: [name], rows: [{key: [text], side: "a"|"b"|"both", differ: [{column, a, b}]}]};

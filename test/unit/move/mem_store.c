@@ -127,10 +127,17 @@ static int mem_plan(struct ent_source *s, const char *object, uint64_t rows, int
 		return ent_fail(err, ENT_ENOTFOUND, "no table %s", object);
 	for (size_t from = 0; from < t->n; from += rows) {
 		char text[60];
-		snprintf(text, sizeof text, "%zu %zu", from, from + rows < t->n ? from + (size_t)rows : t->n);
+		snprintf(text, sizeof text, "%zu %zu", from, from + rows < t->n ? from + (size_t)rows : SIZE_MAX);
 		ENT_TRY(take(arg, text, (int64_t)rows));
 	}
 	return 0;
+}
+
+static void split_range(const struct mem_table *t, const char *split, size_t *at, size_t *end)
+{
+	(void)sscanf(split, "%zu %zu", at, end);
+	*end = *end < t->n ? *end : t->n;
+	*at = *at < *end ? *at : *end;
 }
 
 struct feed {
@@ -193,7 +200,7 @@ static int mem_read(struct ent_source *s, const struct ent_read *what, struct Ar
 		return ent_nomem(err);
 	*f = (struct feed){ .store = s->store, .table = t, .end = t->n };
 	if (what->split)
-		(void)sscanf(what->split, "%zu %zu", &f->at, &f->end);
+		split_range(t, what->split, &f->at, &f->end);
 	for (size_t i = 0; i < 3; i++) {
 		f->column[i] = !what->columns;
 		for (size_t k = 0; what->columns && k < what->n_columns; k++)
@@ -215,10 +222,13 @@ static int mem_checksum(struct ent_source *s, const struct ent_read *what, struc
 	uint64_t sum = 0;
 	if (!t)
 		return ent_fail(err, ENT_ENOTFOUND, "no table %s", what->object);
-	for (size_t i = 0; i < t->n; i++)
+	size_t at = 0, end = t->n;
+	if (what->split)
+		split_range(t, what->split, &at, &end);
+	for (size_t i = at; i < end; i++)
 		sum += (uint64_t)(t->rows[i].id * 1000003 + t->rows[i].amount) * 2654435761u + (uint64_t)t->rows[i].name[0] * 31 +
 		       (uint64_t)t->rows[i].name[4];
-	ret->rows = t->n;
+	ret->rows = end - at;
 	snprintf(ret->digest, sizeof ret->digest, "%016llx", (unsigned long long)sum);
 	return 0;
 }

@@ -100,6 +100,38 @@ static void test_different(size_t memory)
 	mem_store_deinit(&b);
 }
 
+/* The stores sum by split; only splits that differ are read, and rows that merely stand in another split are no difference. */
+static void test_splits(void)
+{
+	struct mem_store a, b;
+	struct ent_move_difference d;
+	mem_store_init(&a);
+	mem_store_init(&b);
+	fill(&a, 5000, false);
+	fill(&b, 5000, false);
+	struct mem_table *t = mem_table(&b, "t");
+	OK_INT(compare(&a, &b, (struct ent_move_compare){ .split_rows = 500 }, &d), 0);
+	OK(d.equal && d.in_stores && d.rows_a == 5000 && !strcmp(d.digest_a, d.digest_b) && a.reads == 0, "ten splits, all equal: no row travels");
+	json_decref(d.details);
+	t->rows[700].amount++;
+	mem_fill(t, 9000, 1); /* behind the last split's rows */
+	OK_INT(compare(&a, &b, (struct ent_move_compare){ .split_rows = 500 }, &d), 0);
+	OK(!d.equal && d.in_stores && d.rows_a == 5000 && d.rows_b == 5001, "two of ten splits differ: all rows are counted");
+	OK(find(&d, "700") && find(&d, "9000") && json_array_size(json_object_get(d.details, "rows")) == 2, "both keys are found");
+	OK(a.reads <= 2 * 2 * (500 / 100 + 1), "and only two splits were read, twice: %llu batches", (unsigned long long)a.reads);
+	json_decref(d.details);
+	t->rows[700].amount--;
+	t->n--;
+	struct mem_row r = t->rows[10];
+	t->rows[10] = t->rows[4000];
+	t->rows[4000] = r;
+	OK_INT(compare(&a, &b, (struct ent_move_compare){ .split_rows = 500 }, &d), 0);
+	OK(d.equal, "rows that changed their split are equal");
+	json_decref(d.details);
+	mem_store_deinit(&a);
+	mem_store_deinit(&b);
+}
+
 static void test_types(void)
 {
 	struct mem_store a, b;
@@ -158,6 +190,7 @@ int main(void)
 	test_equal();
 	test_different(0);
 	test_different(300);
+	test_splits();
 	test_types();
 	test_same_key();
 	test_broken_source();
