@@ -2,9 +2,11 @@
 """Plants every bug of tools/mutants.txt, one at a time, and shows the test that catches it. A mutant that survives fails the run.
 
 Only the files that know a mutant are compiled again with it, and only the programs of the tests named are linked again, so that
-a mutant costs seconds. TAP-like lines on stdout; the last line counts. usage: mutants.py [NAME...]"""
+a mutant costs seconds. TAP-like lines on stdout; the last line counts. usage: mutants.py [NAME...]
+mutants.py --check BUILD plants nothing: it looks whether list, sources and the tests of a build speak of the same mutants and tests."""
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -24,9 +26,34 @@ def plan():
             yield words[0], words[1:]
 
 
-def files_with(name):
-    out = sh("grep", "-rlwE", "ENT_MUTANT_" + name.upper(), "src", "connectors", "engines", "verify", "cli", "--include=*.c", "--include=*.inc", "--include=*.h").stdout.split()
-    return out
+def files_with(pattern):
+    return sh("grep", "-rlwE", "ENT_MUTANT_" + pattern, "src", "connectors", "engines", "verify", "cli", "--include=*.c", "--include=*.inc", "--include=*.h").stdout.split()
+
+
+def planted():
+    texts = (open(os.path.join(root, p), encoding="utf-8").read() for p in files_with("[A-Z0-9_]+"))
+    return {name.lower() for t in texts for name in re.findall(r"^#.*\bENT_MUTANT_(\w+)", t, flags=re.M)}
+
+
+def missing_tests(names, tests):
+    """Tests of connectors whose library this machine lacks are not in its build."""
+    stores = {t.split("_")[1] for t in tests if t.startswith("conformance_")}
+    return [n for n in names if n not in tests and not (n.startswith("conformance_") and n.split("_")[1] not in stores)]
+
+
+def check(folder):
+    tests = {t["name"] for t in json.loads(sh("meson", "introspect", folder, "--tests").stdout)}
+    lines, there = list(plan()), planted()
+    listed = {n for n, _ in lines}
+    problems = [f"{n} is in the sources but not in tools/mutants.txt" for n in sorted(there - listed)]
+    problems += [f"{n} is in tools/mutants.txt but in no source" for n in sorted(listed - there)]
+    problems += [f"{n} names no test" for n, names in lines if not names]
+    problems += [f"{n} names a test that does not exist: {t}" for n, names in lines for t in missing_tests(names, tests)]
+    print("1..1")
+    print(f"{'not ' if problems else ''}ok 1 - {len(there)} mutants, each listed with tests that exist")
+    for p in problems:
+        print("#", p)
+    return 1 if problems else 0
 
 
 def set_up():
@@ -67,7 +94,7 @@ def try_mutant(name, names, commands, tests, targets):
     known = {t["name"] for t in tests}
     if not names or [n for n in names if n not in known]:
         return False, "names no test that exists: " + " ".join(n for n in names if n not in known)
-    sources = sorted({s for p in files_with(name) for s in including(p, commands)})
+    sources = sorted({s for p in files_with(name.upper()) for s in including(p, commands)})
     if not sources:
         return False, "no source knows it"
     touch(sources)
@@ -84,6 +111,8 @@ def try_mutant(name, names, commands, tests, targets):
 
 
 def main():
+    if sys.argv[1:2] == ["--check"]:
+        return check(sys.argv[2])
     commands, tests, targets = set_up()
     caught = survived = 0
     for name, names in plan():
