@@ -13,6 +13,16 @@ struct ent_cli_option {
 	const char *help;
 };
 
+/* How a file's text is read: options of every command that takes one. */
+#define ENT_CLI_CSV_OPTIONS \
+	{ "null", 0, "TEXT", "text that means NULL in a CSV file" }, { "delim", 0, "TEXT", "separator of a CSV file" }, \
+		{ "header", 0, "true|false", "whether the first line of a CSV file names the columns" }, \
+		{ "dateformat", 0, "FORMAT", "how dates are written in a CSV file" }, \
+		{ "timestampformat", 0, "FORMAT", "how timestamps are written in a CSV file" }, \
+	{ \
+		"types", 0, "COL=TYPE,...", "types of columns of a file, instead of the discovered ones" \
+	}
+
 #define ENT_CLI_EXAMPLES 2
 struct ent_cli_command {
 	const char *name, *args, *summary;

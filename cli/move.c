@@ -248,9 +248,9 @@ static int watch(struct ent_cli *cli, const char *id, FILE *reports, json_t **re
 	}
 }
 
-int ent_cli_move_error(const json_t *move, struct ent_err *err)
+int ent_cli_error_of(const json_t *what, struct ent_err *err)
 {
-	const json_t *e = json_object_get(move, "error");
+	const json_t *e = json_object_get(what, "error");
 	if (!e || json_is_null(e))
 		return 0;
 	int code = ent_code_by_name(ent_cli_str(e, "code"));
@@ -325,7 +325,7 @@ static int run_copy(struct ent_cli *cli, struct ent_err *err)
 	ENT_TRY(ent_cli_move_watch(cli, args, cli->json ? NULL : dry ? stdout : stderr, &move, err));
 	if (cli->json)
 		ent_cli_json(move);
-	ENT_TRY(ent_cli_move_error(move, err));
+	ENT_TRY(ent_cli_error_of(move, err));
 	if (!cli->json && !dry)
 		tell_copied(move, now_seconds() - start);
 	return 0;
@@ -346,12 +346,7 @@ static const struct ent_cli_option copy_options[] = {
 	{ "dst-password-file", 0, "FILE", "file with the password of the target's database" },
 	{ "ca-file", 0, "FILE", "certificate authority of the source's server" },
 	{ "dst-ca-file", 0, "FILE", "certificate authority of the target's server" },
-	{ "null", 0, "TEXT", "text that means NULL in a CSV file" },
-	{ "delim", 0, "TEXT", "separator of a CSV file" },
-	{ "header", 0, "true|false", "whether the first line of a CSV file names the columns" },
-	{ "dateformat", 0, "FORMAT", "how dates are written in a CSV file" },
-	{ "timestampformat", 0, "FORMAT", "how timestamps are written in a CSV file" },
-	{ "types", 0, "COL=TYPE,...", "types of columns of a file, instead of the discovered ones" },
+	ENT_CLI_CSV_OPTIONS,
 	{ "schema", 0, "FILE", "columns of documents, instead of the sampled ones" },
 	{ "keyspace-options", 0, "TEXT", "replication of a keyspace that is created" },
 	{ "src-option", 0, "KEY=VALUE", "any option of the source's store" },
@@ -391,7 +386,7 @@ int ent_cli_into(struct ent_cli *cli, const char *job, const char *target, struc
 	ENT_TRY(set_options(cli, args, err));
 	ENT_TRY(set_secret(cli, "dst-password-file", "target_secret", args, err));
 	ENT_TRY(ent_cli_move_watch(cli, args, stderr, &move, err));
-	ENT_TRY(ent_cli_move_error(move, err));
+	ENT_TRY(ent_cli_error_of(move, err));
 	printf("%lld rows stored in %s, receipt %s\n", (long long)ent_cli_int(json_object_get(move, "result"), "rows"), target,
 	       ent_cli_str(move, "receipt"));
 	return 0;
@@ -476,7 +471,7 @@ static int run_compare(struct ent_cli *cli, struct ent_err *err)
 	bool equal = json_is_true(json_object_get(result, "equal"));
 	if (cli->json)
 		ent_cli_json(move);
-	ENT_TRY(ent_cli_move_error(move, err));
+	ENT_TRY(ent_cli_error_of(move, err));
 	if (!cli->json && equal)
 		printf("equal: %lld rows%s, receipt %s\n", (long long)ent_cli_int(result, "rows_a"),
 		       json_is_true(json_object_get(result, "in_stores")) ? " (by the stores' own checksums)" : "", ent_cli_str(move, "receipt"));

@@ -120,7 +120,7 @@ static int run_prepare(struct ent_cli *cli, struct ent_err *err)
 	else if (json_object_get(report, "rows_out"))
 		print_quality(cli, report);
 	ENT_TRY(write_report(cli, move, err));
-	ENT_TRY(ent_cli_move_error(move, err));
+	ENT_TRY(ent_cli_error_of(move, err));
 	if (!cli->json && !ent_cli_flag(cli, "dry-run"))
 		printf("receipt %s\n", ent_cli_str(move, "receipt"));
 	return 0;
@@ -139,10 +139,7 @@ static const struct ent_cli_option options[] = {
 	{ "dst-password-file", 0, "FILE", "file with the password of the target's database" },
 	{ "ca-file", 0, "FILE", "certificates that the source's server is checked against" },
 	{ "dst-ca-file", 0, "FILE", "certificates that the target's server is checked against" },
-	{ "null", 0, "TEXT", "text that means NULL in a CSV file" },
-	{ "delim", 0, "TEXT", "separator of a CSV file" },
-	{ "header", 0, "true|false", "whether the first line of a CSV file names the columns" },
-	{ "types", 0, "COL=TYPE,...", "types of columns of a file, instead of the discovered ones" },
+	ENT_CLI_CSV_OPTIONS,
 	{ "src-option", 0, "KEY=VALUE", "any option of the source's store" },
 	{ "dst-option", 0, "KEY=VALUE", "any option of the target's store" },
 	{ "quiet", 'q', NULL, "no progress bar" },

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "cli/commands.h"
+#include "cli/move.h"
 #include "cli/print.h"
 
 static json_t *query_args(const struct ent_cli *cli, struct ent_err *err)
@@ -122,18 +123,6 @@ static int watch(struct ent_cli *cli, const char *id, json_t **ret_job, struct e
 	}
 }
 
-static int job_error(const json_t *job, struct ent_err *err)
-{
-	const json_t *e = json_object_get(job, "error");
-	if (!e || json_is_null(e))
-		return 0;
-	int code = ent_code_by_name(ent_cli_str(e, "code"));
-	ent_fail(err, code ? code : ENT_EINTERNAL, "%s", ent_cli_str(e, "what"));
-	ent_why(err, "%s", ent_cli_str(e, "why"));
-	ent_next(err, "%s", ent_cli_str(e, "next"));
-	return err ? err->code : ENT_EINTERNAL;
-}
-
 static int fetch(struct ent_cli *cli, const char *id, const char *part, const char *path, struct ent_err *err)
 {
 	ENT_CLEANUP(ent_buf_deinit) struct ent_buf content = ENT_BUF(ENT_HTTP_BODY_MAX);
@@ -208,7 +197,7 @@ static int run_query(struct ent_cli *cli, struct ent_err *err)
 	char id[80];
 	snprintf(id, sizeof id, "%s", ent_cli_str(started, "job"));
 	ENT_TRY(watch(cli, id, &job, err));
-	ENT_TRY(job_error(job, err));
+	ENT_TRY(ent_cli_error_of(job, err));
 	ENT_TRY(fetch_receipt(cli, id, err));
 	const char *into = ent_cli_value(cli, "into");
 	if (into && ent_cli_int(job, "rows"))

@@ -139,7 +139,7 @@ static int run_run(struct ent_cli *cli, struct ent_err *err)
 	size_t i;
 	if (cli->json)
 		ent_cli_json(move);
-	ENT_TRY(ent_cli_move_error(move, err));
+	ENT_TRY(ent_cli_error_of(move, err));
 	if (cli->json)
 		return 0;
 	printf("%lld rows copied, %lld rows applied in %lld transactions, receipt %s\n", (long long)ent_cli_int(result, "rows_copied"),

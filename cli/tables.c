@@ -43,12 +43,7 @@ static void print_table(const json_t *t, bool with_may)
 
 /* Options of `add` that are ours; any other --OPTION VALUE goes to the connector. */
 static const struct ent_cli_option add_options[] = {
-	{ "null", 0, "TEXT", "text that means NULL in a CSV file" },
-	{ "delim", 0, "TEXT", "separator of a CSV file" },
-	{ "header", 0, "true|false", "whether the first line of a CSV file names the columns" },
-	{ "dateformat", 0, "FORMAT", "how dates are written in a CSV file" },
-	{ "timestampformat", 0, "FORMAT", "how timestamps are written in a CSV file" },
-	{ "types", 0, "COL=TYPE,...", "types of columns of a file, instead of the discovered ones" },
+	ENT_CLI_CSV_OPTIONS,
 	{ "bound", 0, "COL=BITS|TYPE", "public bound of a numeric column: |x| < 2^BITS" },
 	{ "hide", 0, "COL", "keep a column out" },
 	{ "key", 0, "COL,COL", "columns that together name a row" },

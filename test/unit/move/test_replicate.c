@@ -49,25 +49,37 @@ static int row_take(void *arg, int n, char **values, char **names)
 	return 0;
 }
 
+static bool rows_of(const char *file, const char *query, struct ent_buf *out)
+{
+	sqlite3 *db = NULL;
+	bool ok = sqlite3_open(path(file) + 7, &db) == SQLITE_OK && sqlite3_exec(db, query, row_take, out, NULL) == SQLITE_OK;
+	sqlite3_close(db);
+	return ok;
+}
+
 static bool same(const char *query)
 {
 	ENT_CLEANUP(ent_buf_deinit) struct ent_buf a = ENT_BUF(1 << 24), b = ENT_BUF(1 << 24);
 	static const char *const files[] = { "a.db", "b.db" };
-	for (int i = 0; i < 2; i++) {
-		sqlite3 *db;
-		if (sqlite3_open(path(files[i]) + 7, &db) != SQLITE_OK || sqlite3_exec(db, query, row_take, i ? &b : &a, NULL) != SQLITE_OK)
+	for (int i = 0; i < 2; i++)
+		if (!rows_of(files[i], query, i ? &b : &a))
 			return false;
-		sqlite3_close(db);
-	}
 	bool ok = a.len == b.len && !memcmp(a.data, b.data, a.len);
 	if (!ok)
 		printf("# a: %.300s\n# b: %.300s\n", ent_buf_text(&a), ent_buf_text(&b));
 	return ok;
 }
 
+static int feeding;       /* changes to make at the source, one with every look at cancelled */
+static int64_t passed_us; /* beside the real time */
 static bool cancelled(void *self)
 {
 	(void)self;
+	if (feeding) {
+		sql("a.db", "UPDATE t SET v = v || '.' WHERE id = 40");
+		passed_us += 10000000;
+		return --feeding == 0;
+	}
 	return runs_left >= 0 && runs_left-- == 0 ? (runs_left = 0, true) : false;
 }
 static int64_t now_us(void *self)
@@ -75,7 +87,7 @@ static int64_t now_us(void *self)
 	struct timespec t;
 	(void)self;
 	clock_gettime(CLOCK_REALTIME, &t);
-	return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
+	return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000 + passed_us;
 }
 static void wait_ms(void *self, uint32_t ms)
 {
@@ -91,11 +103,20 @@ static void status(void *self, const struct ent_replicate_status *s)
 		if (s->stopped[i])
 			snprintf(stopped_why, sizeof stopped_why, "%s", s->stopped[i]);
 }
+static struct {          /* the batches of one run */
+	size_t n, early; /* early: less than a minute after the one before */
+	int64_t last_us, longest_us;
+} batches;
 static int batch(void *self, const struct ent_replicate_batch *b, struct ent_err *e)
 {
+	int64_t gap = passed_us - batches.last_us;
 	(void)self;
 	(void)e;
 	batch_rows += b->rows;
+	batches.early += gap < 60000000;
+	batches.longest_us = gap > batches.longest_us ? gap : batches.longest_us;
+	batches.last_us = passed_us;
+	batches.n++;
 	return strlen(b->digest) == 64 ? 0 : ENT_EINTERNAL;
 }
 
@@ -109,7 +130,7 @@ static int run_stream(const char *name)
 					 .target = { b, end_open, "", "b" },
 					 .tables = tables,
 					 .n_tables = 2,
-					 .until_caught_up = true,
+					 .until_caught_up = !feeding,
 					 .rows_per_split = 1000 };
 	const struct ent_replicate_env env = { .cancelled = cancelled, .status = status, .batch = batch, .now_us = now_us, .wait_ms = wait_ms };
 	err = (struct ent_err)ENT_ERR_INIT;
@@ -131,8 +152,26 @@ static void copy_and_follow(void)
 	OK(same("SELECT * FROM t ORDER BY 1"), "changes, deletes and a changed key arrive");
 	OK(last.rows_applied >= 15 && batch_rows == last.rows_applied + 5002, "%llu rows applied, all in batches, and the copy",
 	   (unsigned long long)last.rows_applied);
+	ENT_CLEANUP(ent_buf_deinit) struct ent_buf kept = ENT_BUF(1000);
+	rows_of("a.db", "SELECT count(*) FROM _entente_changes", &kept);
+	OK(!strcmp(ent_buf_text(&kept), "0;"), "the source keeps no change that is durable in the target: %s", ent_buf_text(&kept));
 	sql("b.db", "CREATE VIEW u AS SELECT a, b, n FROM u2");
 	OK(same("SELECT * FROM u ORDER BY 1"), "also those of the other table, under its other name");
+}
+
+/* A hundred changes, ten seconds after one another; the stream is stopped behind the last one. */
+static void by_minutes(void)
+{
+	uint64_t before = batch_rows;
+	memset(&batches, 0, sizeof batches);
+	batches.last_us = passed_us;
+	feeding = 100;
+	OK(!run_stream("s"), "a hundred changes in a thousand seconds: %s %s", err.what, err.why);
+	OK(last.rows_applied && batch_rows - before == last.rows_applied, "every changed row is in a batch, also those of the last seconds: %llu",
+	   (unsigned long long)last.rows_applied);
+	OK(batches.n > 10 && batches.early <= 1 && batches.longest_us <= 80000000, "every minute of changes is a batch: %zu, the longest of %lld s",
+	   batches.n, (long long)batches.longest_us / 1000000);
+	OK(!run_stream("s") && same("SELECT * FROM t ORDER BY 1"), "equal: %s %s", err.what, err.why);
 }
 
 static void interrupted(void)
@@ -167,11 +206,8 @@ static void dropped(void)
 		.name = "s", .source = { a, end_open, "", "a" }, .target = { b, end_open, "", "b" }, .tables = tables, .n_tables = 1
 	};
 	OK(!ent_replicate_drop(&r, &err), "dropped: %s", err.what);
-	sqlite3 *db;
 	ENT_CLEANUP(ent_buf_deinit) struct ent_buf out = ENT_BUF(1000);
-	OK(sqlite3_open(path("a.db") + 7, &db) == SQLITE_OK && !sqlite3_exec(db, "SELECT count(*) FROM _entente_followers", row_take, &out, NULL));
-	sqlite3_close(db);
-	OK(!strcmp(ent_buf_text(&out), "0;"), "the source keeps nothing for it");
+	OK(rows_of("a.db", "SELECT count(*) FROM _entente_followers", &out) && !strcmp(ent_buf_text(&out), "0;"), "the source keeps nothing for it");
 }
 
 int main(int argc, char **argv)
@@ -184,6 +220,7 @@ int main(int argc, char **argv)
 		return tap_done();
 	connector = entry();
 	copy_and_follow();
+	by_minutes();
 	interrupted();
 	troubles();
 	dropped();
