@@ -78,7 +78,8 @@ int main(int argc, char **argv)
 	struct ent_err err = ENT_ERR_INIT;
 	struct ent_cli cli = { .home = ENT_BUF(4096) };
 	cli.args = ent_alloc((size_t)argc + 1, sizeof *cli.args);
-	setvbuf(stdout, NULL, _IOLBF, 0); /* so that lines on stdout and stderr keep their order */
+	setenv("MONGOC_DISABLE_SHM", "1", 0); /* libmongoc's counters: a file in /dev/shm, which a killed process leaves behind */
+	setvbuf(stdout, NULL, _IOLBF, 0);     /* so that lines on stdout and stderr keep their order */
 	look_around(&cli);
 	int failed = cli.args ? run(&cli, argc, argv, &err) : ent_nomem(&err);
 	if (failed)
