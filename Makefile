@@ -26,7 +26,7 @@ test:
 test-servers:
 	@tools/setup.sh servers
 	@$(MAKE) --no-print-directory all
-	@tools/run-tests.py $(BUILD) --suite conformance
+	@tools/run-tests.py $(BUILD) --suite conformance --suite servers
 
 quick: all
 	@tools/run-tests.py $(BUILD) --suite quick

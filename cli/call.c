@@ -58,6 +58,14 @@ static int call_home(struct ent_cli *cli, const char *verb, const json_t *args, 
 	return ent_home_request(home, verb, args, ret_answer, content, err);
 }
 
+/* A node that answered this command before, or took the request and gave no answer: its HOME is not opened here instead, the work began there. */
+static int node_lost(const struct ent_cli *cli, struct ent_err *err)
+{
+	ent_fail(err, ENT_ENONODE, "the node went away while this command waited for it");
+	ent_why(err, "it was stopped or killed; what it made durable stays");
+	return ent_next(err, "start it: entente -C %s serve; then give the command again", ent_buf_text(&cli->home)), ENT_ENONODE;
+}
+
 int ent_cli_call(struct ent_cli *cli, const char *verb, const json_t *args, json_t **ret_answer, struct ent_buf *content, struct ent_err *err)
 {
 	ENT_JSON_AUTO answer = NULL;
@@ -66,6 +74,9 @@ int ent_cli_call(struct ent_cli *cli, const char *verb, const json_t *args, json
 	if (!args)
 		args = none;
 	int failed = cli->held ? ENT_ENONODE : call_node(home, verb, args, &answer, content, err);
+	if (!cli->held && !answer && ((failed == ENT_ENONODE && cli->met) || failed == ENT_EPEER))
+		return node_lost(cli, err);
+	cli->met = cli->met || !failed;
 	if (failed == ENT_ENONODE && cli->command->offline) {
 		json_decref(answer);
 		answer = NULL;

@@ -57,6 +57,7 @@ struct ent_cli {
 	bool json, out_tty, err_tty, colour;
 	json_t *refused_answer; /* what came beside an error */
 	struct ent_home *held;  /* open HOME of a command that stays */
+	bool met;               /* a node has answered this command */
 };
 
 /* Parses argv[0..n) after the command's name. ENT_EUSAGE names what is wrong. */

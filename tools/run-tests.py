@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Runs meson's tests in BUILD and closes with one line: N passed, N failed, N skipped (counted in TAP lines, a skipped one is named with its reason).
 
-usage: run-tests.py BUILD [--suite NAME] [TEST...]   (without: all but the suites campaign and mutants, which take minutes)"""
+usage: run-tests.py BUILD [--suite NAME] [TEST...]   (without: all but the suites campaign, servers and mutants, which take minutes)"""
 import json
 import os
 import re
@@ -15,8 +15,8 @@ def main():
     log = os.path.join(build, "meson-logs", "testlog.json")
     if os.path.exists(log):
         os.remove(log)
-    if "--suite" not in rest:  # long campaigns and the taint run have front doors of their own: make campaign, make ct
-        rest = ["--no-suite", "campaign", "--no-suite", "ct", *rest]
+    if "--suite" not in rest:  # these have front doors of their own: make campaign, make test-servers, make ct
+        rest = ["--no-suite", "campaign", "--no-suite", "servers", "--no-suite", "ct", *rest]
     if "-t" not in rest:  # limits are for a test that hangs, not for a slow machine
         rest = ["-t", "4", *rest]
     start = time.time()

@@ -155,6 +155,8 @@ int ent_cass_position_reached(const char *a, const char *b);
 int ent_cass_map(struct ent_source *s, const struct ent_target *target, struct ent_map_line *lines, int *ret_exists, struct ent_err *err);
 /* Makes keyspace and table where they lack, empties the table where the mode says so. */
 int ent_cass_target_ready(struct ent_source *s, const struct ent_target *target, struct ent_cass_table **ret, bool *ret_fresh, struct ent_err *err);
+/* Makes the table, whatever the catalogue says. */
+int ent_cass_target_make(struct ent_source *s, const struct ent_target *target, struct ent_err *err);
 int ent_cass_keyspace_make(struct ent_source *s, const char *keyspace, struct ent_err *err);
 int ent_cass_change(struct ent_source *s, const struct ent_buf *sql, const char *what, struct ent_err *err); /* and waits until every node knows it */
 int ent_cass_target_empty(struct ent_source *s, const char *object, struct ent_err *err);

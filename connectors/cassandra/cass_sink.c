@@ -168,7 +168,12 @@ int ent_cass_sink_table(struct ent_sink *k, const struct ent_target *target, siz
 	snprintf(t.object, sizeof t.object, "%s", target->object);
 	ENT_TRY(ent_schema_dup(target->schema, &t.schema, err));
 	ENT_TRY(columns_take(&t, to, err));
-	ENT_TRY(statements_prepare(k->s, &t, to, err));
+	int r = statements_prepare(k->s, &t, to, err);
+	if (r == ENT_ENOTFOUND) { /* a crash in mid-creation: the catalogue lists a table that the server does not know */
+		ENT_TRY(ent_cass_target_make(k->s, target, err));
+		r = statements_prepare(k->s, &t, to, err);
+	}
+	ENT_TRY(r);
 	k->tables[k->n_tables] = t;
 	t = (struct sink_table){ 0 };
 	*ret_index = k->n_tables++;

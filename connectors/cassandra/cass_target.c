@@ -245,6 +245,13 @@ static int table_create(struct ent_source *s, const struct ent_target *target, c
 	return ent_cass_change(s, &sql, "the table cannot be made", err);
 }
 
+int ent_cass_target_make(struct ent_source *s, const struct ent_target *target, struct ent_err *err)
+{
+	struct keys keys;
+	ENT_TRY(keys_take(target, &keys, err));
+	return table_create(s, target, &keys, err);
+}
+
 static int table_empty(struct ent_source *s, const struct ent_cass_table *t, struct ent_err *err)
 {
 	ENT_CLEANUP(ent_buf_deinit) struct ent_buf sql = ENT_BUF(1000);

@@ -355,6 +355,7 @@ static int handshake(struct ent_source *s, struct ent_err *err)
 static int snapshot_pin(struct ent_source *s, const char *name, struct ent_err *err)
 {
 	static const char what[] = "the exported snapshot cannot be used";
+	struct ent_err e = ENT_ERR_INIT;
 	char sql[200];
 	if (s->writes)
 		return ent_fail(err, ENT_EUSAGE, "a session with --snapshot reads only");
@@ -365,7 +366,12 @@ static int snapshot_pin(struct ent_source *s, const char *name, struct ent_err *
 	}
 	ENT_TRY(ent_pg_run(s, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", NULL, 0, NULL, what, err));
 	snprintf(sql, sizeof sql, "SET TRANSACTION SNAPSHOT '%.100s'", name);
-	ENT_TRY(ent_pg_run(s, sql, NULL, 0, NULL, what, err));
+	int r = ent_pg_run(s, sql, NULL, 0, NULL, what, &e);
+	if (r == ENT_EDATA || r == ENT_ENOTFOUND || r == ENT_ESQL) /* 22023, 42704: the session that exported it is gone */
+		r = ent_fail(&e, ENT_EAGAIN, "the exported snapshot is gone: the session that held it ended");
+	if (r && err)
+		*err = e;
+	ENT_TRY(r);
 	ENT_TRY(ent_pg_run(s, "SAVEPOINT entente", NULL, 0, NULL, what, err));
 	s->pinned = true;
 	return 0;
@@ -387,7 +393,7 @@ static void notice_drop(void *arg, const char *message)
 
 static int session_settle(struct ent_source *s, struct ent_err *err)
 {
-	static const char what[] = "the PostgreSQL session cannot be made read-only";
+	static const char what[] = "the PostgreSQL session cannot be set up";
 	char sql[200];
 	unsigned long long ms = patience_ms(s);
 	static const char *const fixed[] = { "SET TimeZone = 'UTC'",         "SET DateStyle = 'ISO'",

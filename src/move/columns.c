@@ -65,6 +65,8 @@ int ent_following_known_save(struct ent_following *f, size_t i, struct ent_err *
 static int known_load(struct ent_following *f, size_t i, bool *ret_found, struct ent_err *err)
 {
 	struct ent_follow_table *t = &f->tables[i];
+	free(t->known);
+	t->n_known = 0;
 	t->known = (uint32_t *)calloc(ENT_COLUMNS_MAX + HASHES_PER_PART, sizeof *t->known);
 	if (!t->known)
 		return ent_nomem(err);
@@ -198,6 +200,15 @@ static bool dropped(const struct ent_follow_table *t, const struct ArrowSchema *
 	return true;
 }
 
+/* Columns that were followed and that the target has no more: making them again would leave their older values NULL. */
+static bool taken_away(const struct ent_follow_table *t, const struct ArrowSchema *event, const struct ArrowSchema *there, char why[400])
+{
+	for (size_t i = 2; !t->opened && i < (size_t)event->n_children; i++)
+		if (known(t, event->children[i]->name) && ent_schema_find(there, event->children[i]->name) < 0)
+			return snprintf(why, 400, "column %.100s was dropped or renamed at the target", event->children[i]->name), true;
+	return false;
+}
+
 /* New columns must be nullable, changed types wider. from: the columns as they were in this run. */
 static bool followable(const struct ent_follow_table *t, const struct ArrowSchema *event, bool *ret_changed, char why[400])
 {
@@ -232,7 +243,7 @@ int ent_following_columns(struct ent_following *f, size_t i, struct ArrowSchema 
 	if (event->n_children < 3)
 		return ent_fail(err, ENT_EDATA, "the changes of %.200s have no columns", f->spec->tables[i].source);
 	ENT_TRY(target_schema(f, i, &there, err));
-	if (dropped(t, event, &there, ret_why) || !followable(t, event, &changed, ret_why))
+	if (dropped(t, event, &there, ret_why) || taken_away(t, event, &there, ret_why) || !followable(t, event, &changed, ret_why))
 		return 0;
 	(void)ent_metadata_get(there.metadata, ENT_META_KEYS, keys, sizeof keys);
 	if (!t->opened) {

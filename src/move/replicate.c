@@ -213,6 +213,7 @@ static int copied(struct ent_following *f, struct ent_err *err)
 		ENT_TRY(ent_following_last(f, part, &found, cursor, err));
 		if (found)
 			continue;
+		ENT_TRY(ent_following_known(f, i, err)); /* before the copy: what comes later is a change */
 		ENT_TRY(table_copy(f, i, err));
 		ENT_TRY(ent_following_mark(f, part, "done", f->rows_copied - f->rows_before, err));
 	}

@@ -134,8 +134,22 @@ int ent_copying_report(struct ent_copying *j, struct ent_err *err)
 	return 0;
 }
 
+/* Rows of finished splits are not read again: without the table that held them they would be missing in silence. */
+static int still_there(const struct ent_copying *j, struct ent_err *err)
+{
+	uint64_t rows = 0;
+	for (size_t i = 0; i < j->n_splits; i++)
+		rows += j->splits[i].done ? j->splits[i].digest.rows : 0;
+	if (!j->resumed || j->copy->restart || j->exists[0] || !rows || j->copy->mode == ENT_WRITE_REPLACE)
+		return 0;
+	ent_fail(err, ENT_EDATA, "%.300s is not there any more, and an earlier run of this copy wrote %llu rows into it", j->copy->targets[0].name,
+		 (unsigned long long)rows);
+	return ent_next(err, "begin anew with --restart"), ENT_EDATA;
+}
+
 int ent_copying_exists(const struct ent_copying *j, struct ent_err *err)
 {
+	ENT_TRY(still_there(j, err));
 	for (size_t i = 0; i < j->n_out; i++) {
 		if (!j->exists[i] || j->copy->mode != ENT_WRITE_CREATE || j->resumed)
 			continue;

@@ -43,28 +43,5 @@ servers_stop() {
 }
 trap servers_stop EXIT
 
-# The process of a server: what a crash ends.
-process_of() {
-	case $1 in
-	postgres) head -1 "$work/postgres/data/postmaster.pid" ;;
-	mariadb) cat "$work/mariadb/my.pid" ;;
-	mongo) cat "$work/mongo/pid" ;;
-	cassandra) cat "$work/cassandra/cassandra.pid" ;;
-	esac
-}
-gone() { ! kill -0 "$1" 2>/dev/null || grep -qs '^State:.*Z' "/proc/$1/status"; }
-crash() { # NAME: kill -9 of the server and of what it started, then back with its data
-	local pid children
-	pid=$(process_of "$1")
-	children=$(pgrep -P "$pid" 2>/dev/null)
-	# shellcheck disable=SC2086
-	kill -9 "$pid" $children 2>/dev/null
-	until_true 20 gone "$pid"
-	case $1 in
-	mariadb) rm -f "$work/mariadb/my.pid" ;;
-	cassandra) rm -f "$work/cassandra/cassandra.pid" ;;
-	esac
-	until_true 10 up "$1"
-}
 pg() { psql -qAt -v ON_ERROR_STOP=1 -h 127.0.0.1 -p "${port[postgres]}" -U test "$@"; }
 my() { mariadb --no-defaults --protocol=tcp -h 127.0.0.1 -P "${port[mariadb]}" -u test test "$@"; }
