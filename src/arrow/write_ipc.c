@@ -1,5 +1,6 @@
 /* The Arrow IPC stream format, metadata version 5. Its metadata are flatbuffers, written here front to back: a table is its vtable, then
  * its fields, widest first, then whatever the fields point to, so that every offset is positive and patched once. */
+#include "arrow/ipc.h"
 #include "arrow/writer.h"
 
 #define CONTINUATION 0xffffffffu
@@ -160,35 +161,45 @@ static size_t message_begin(struct ent_buf *b, enum header header, uint64_t body
 	return s[HEADER].at;
 }
 
-/* Sends one message: metadata padded to 8 bytes with its prefix, then the body, which is padded already. */
-static int message_send(struct ent_writer *w, struct ent_buf *meta, struct ent_bytes body, struct ent_err *err)
+/* One message: metadata padded to 8 bytes with its prefix, then the body, which is padded already. */
+static int message_put(struct ent_buf *out, struct ent_buf *meta, struct ent_bytes body, struct ent_err *err)
 {
 	uint8_t prefix[8];
 	align(meta, 8, 0);
 	ENT_TRY(ent_buf_check(meta, err));
 	uint32_t words[2] = { CONTINUATION, (uint32_t)meta->len };
 	memcpy(prefix, words, 8);
-	ent_buf_put(&w->page, prefix, 8);
-	ent_buf_put(&w->page, meta->data, meta->len);
-	ent_buf_put(&w->page, body.data, body.len);
-	return ent_writer_flush(w, true, err);
+	ent_buf_put(out, prefix, 8);
+	ent_buf_put(out, meta->data, meta->len);
+	ent_buf_put(out, body.data, body.len);
+	return ent_buf_check(out, err);
 }
 
-static int ipc_begin(struct ent_writer *w, struct ent_err *err)
+/* A Schema table that the field at `from` points to. */
+static void schema_put(struct ent_buf *meta, size_t from, const struct ArrowSchema *schema)
 {
 	enum { ENDIANNESS, FIELDS, SLOTS };
 	struct slot s[SLOTS] = { [FIELDS] = { 4, 0, 0 } };
+	size_t n = (size_t)schema->n_children;
+	child_put(meta, from, s, SLOTS);
+	align(meta, 4, 0);
+	point_here(meta, s[FIELDS].at);
+	put_sized(meta, n, 4);
+	size_t pointers = meta->len;
+	ent_buf_space(meta, 4 * n);
+	for (size_t i = 0; i < n; i++) {
+		struct ent_field_info f;
+		ent_schema_field(schema, i, &f);
+		field_put(meta, pointers + 4 * i, &f);
+	}
+}
+
+int ent_ipc_schema_put(const struct ArrowSchema *schema, struct ent_buf *out, struct ent_err *err)
+{
 	ENT_CLEANUP(ent_buf_deinit) struct ent_buf meta = ENT_BUF(ENT_BATCH_BYTES_MAX);
 	size_t header = message_begin(&meta, HEADER_SCHEMA, 0);
-	child_put(&meta, header, s, SLOTS);
-	align(&meta, 4, 0);
-	point_here(&meta, s[FIELDS].at);
-	put_sized(&meta, w->n_fields, 4);
-	size_t pointers = meta.len;
-	ent_buf_space(&meta, 4 * w->n_fields);
-	for (size_t i = 0; i < w->n_fields; i++)
-		field_put(&meta, pointers + 4 * i, &w->fields[i]);
-	return message_send(w, &meta, ent_bytes(NULL, 0), err);
+	schema_put(&meta, header, schema);
+	return message_put(out, &meta, ent_bytes(NULL, 0), err);
 }
 
 /* --- bodies --- */
@@ -287,7 +298,7 @@ static void structs_put(struct ent_buf *meta, size_t from, const struct ent_buf 
 	ent_buf_put(meta, items->data, items->len);
 }
 
-static int ipc_batch(struct ent_writer *w, const struct ent_batch *batch, struct ent_err *err)
+int ent_ipc_batch_put(const struct ent_batch *batch, struct ent_buf *out, struct ent_err *err)
 {
 	enum { LENGTH, NODES, BUFFERS, SLOTS };
 	struct slot s[SLOTS] = { [LENGTH] = { 8, batch->rows, 0 }, [NODES] = { 4, 0, 0 }, [BUFFERS] = { 4, 0, 0 } };
@@ -300,13 +311,59 @@ static int ipc_batch(struct ent_writer *w, const struct ent_batch *batch, struct
 	child_put(&meta, header, s, SLOTS);
 	structs_put(&meta, s[NODES].at, &body.nodes);
 	structs_put(&meta, s[BUFFERS].at, &body.buffers);
-	return message_send(w, &meta, ent_buf_bytes(&body.bytes), err);
+	return message_put(out, &meta, ent_buf_bytes(&body.bytes), err);
+}
+
+void ent_ipc_end_put(struct ent_buf *out)
+{
+	static const uint8_t end[8] = { 0xff, 0xff, 0xff, 0xff };
+	ent_buf_put(out, end, sizeof end);
+}
+
+int ent_ipc_footer_put(const struct ArrowSchema *schema, const struct ent_ipc_block *blocks, size_t n, struct ent_buf *out, struct ent_err *err)
+{
+	enum { VERSION, SCHEMA, DICTIONARIES, BATCHES, SLOTS };
+	struct slot s[SLOTS] = { [VERSION] = { 2, VERSION_5, 0 }, [SCHEMA] = { 4, 0, 0 }, [DICTIONARIES] = { 4, 0, 0 }, [BATCHES] = { 4, 0, 0 } };
+	ENT_CLEANUP(ent_buf_deinit) struct ent_buf meta = ENT_BUF((size_t)1 << 30);
+	put_sized(&meta, 0, 4); /* root */
+	child_put(&meta, 0, s, SLOTS);
+	schema_put(&meta, s[SCHEMA].at, schema);
+	align(&meta, 4, 0);
+	point_here(&meta, s[DICTIONARIES].at);
+	put_sized(&meta, 0, 4);
+	align(&meta, 8, 4); /* structs of three words, aligned to 8 */
+	point_here(&meta, s[BATCHES].at);
+	put_sized(&meta, n, 4);
+	for (size_t i = 0; i < n; i++) {
+		ent_buf_le64(&meta, blocks[i].at);
+		ent_buf_le64(&meta, blocks[i].meta_bytes);
+		ent_buf_le64(&meta, blocks[i].body_bytes);
+	}
+	align(&meta, 8, 0);
+	ENT_TRY(ent_buf_check(&meta, err));
+	ent_buf_put(out, meta.data, meta.len);
+	ent_buf_le32(out, (uint32_t)meta.len);
+	ent_buf_put(out, ENT_IPC_MAGIC, 6);
+	return ent_buf_check(out, err);
+}
+
+/* --- as a writer of results --- */
+
+static int ipc_begin(struct ent_writer *w, struct ent_err *err)
+{
+	ENT_TRY(ent_ipc_schema_put(w->schema, &w->page, err));
+	return ent_writer_flush(w, true, err);
+}
+
+static int ipc_batch(struct ent_writer *w, const struct ent_batch *batch, struct ent_err *err)
+{
+	ENT_TRY(ent_ipc_batch_put(batch, &w->page, err));
+	return ent_writer_flush(w, true, err);
 }
 
 static int ipc_end(struct ent_writer *w, struct ent_err *err)
 {
-	static const uint8_t end[8] = { 0xff, 0xff, 0xff, 0xff };
-	ent_buf_put(&w->page, end, sizeof end);
+	ent_ipc_end_put(&w->page);
 	return ent_writer_flush(w, true, err);
 }
 

@@ -1,0 +1,46 @@
+/* Arrow IPC, files and streams: the pieces a file is made of, and reading one that somebody else wrote.
+ *
+ * Reading: metadata are checked when the file is opened, with every offset and length; rows are read in slices of at most ENT_BATCH_ROWS_MAX rows
+ * and ENT_BATCH_BYTES_MAX bytes whatever the size of the writer's batches, so memory stays flat. Values themselves are checked by ent_batch_open. */
+#ifndef ENT_ARROW_IPC_H
+#define ENT_ARROW_IPC_H
+#include "arrow/batch.h"
+#include "entente/connector.h"
+
+#define ENT_IPC_MAGIC "ARROW1\0\0" /* 8 bytes; a file begins with it and ends with its first 6 */
+
+struct ent_ipc_block { /* one message of rows */
+	uint64_t at, body_at, body_bytes, rows;
+	uint32_t meta_bytes; /* with the 8 bytes before the metadata */
+};
+
+/* --- writing: appended to out --- */
+
+int ent_ipc_schema_put(const struct ArrowSchema *schema, struct ent_buf *out, struct ent_err *err); /* copying types; natives do not travel */
+int ent_ipc_batch_put(const struct ent_batch *batch, struct ent_buf *out, struct ent_err *err);
+void ent_ipc_end_put(struct ent_buf *out); /* the end mark: a stream is whole, a file lacks its footer */
+/* The rest of a file after the end mark. */
+int ent_ipc_footer_put(const struct ArrowSchema *schema, const struct ent_ipc_block *blocks, size_t n, struct ent_buf *out, struct ent_err *err);
+
+/* --- reading --- */
+
+struct ent_ipc_input {                                                                       /* bytes at random */
+	int (*read_at)(void *self, uint64_t at, void *buf, size_t len, struct ent_err *err); /* all or an error */
+	void *self;
+	uint64_t bytes;
+};
+
+struct ent_ipc; /* an opened file */
+
+/* File or stream, as the first bytes say. ENT_EDATA: damaged, cut off, no Arrow; ENT_EUNSUPPORTED: compressed, big-endian, from before 2019.
+ * unfinished: no end mark is asked for (a writer's own). */
+int ent_ipc_open(const struct ent_ipc_input *input, bool unfinished, struct ent_ipc **ret, struct ent_err *err);
+void ent_ipc_close(struct ent_ipc *f);                             /* NULL is fine */
+const struct ArrowSchema *ent_ipc_schema(const struct ent_ipc *f); /* as describe wants it; lent */
+uint64_t ent_ipc_rows(const struct ent_ipc *f);
+uint64_t ent_ipc_end(const struct ent_ipc *f); /* behind the last message, before the end mark */
+const struct ent_ipc_block *ent_ipc_blocks(const struct ent_ipc *f, size_t *ret_n);
+/* Columns by index, from the blocks [from, to). f must outlive the stream. schema: the chosen fields, without "unsupported". */
+int ent_ipc_read(const struct ent_ipc *f, const size_t *columns, size_t n_columns, size_t from, size_t to, struct ArrowArrayStream *ret,
+		 struct ent_err *err);
+#endif
