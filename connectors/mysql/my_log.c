@@ -7,39 +7,6 @@
 #define HEADER 19u
 #define COLUMNS_MAX 4096u
 
-enum { /* of the protocol */
-       T_TINY = 1,
-       T_SHORT = 2,
-       T_LONG = 3,
-       T_FLOAT = 4,
-       T_DOUBLE = 5,
-       T_NULL = 6,
-       T_TIMESTAMP = 7,
-       T_LONGLONG = 8,
-       T_INT24 = 9,
-       T_DATE = 10,
-       T_TIME = 11,
-       T_DATETIME = 12,
-       T_YEAR = 13,
-       T_NEWDATE = 14,
-       T_VARCHAR = 15,
-       T_BIT = 16,
-       T_TIMESTAMP2 = 17,
-       T_DATETIME2 = 18,
-       T_TIME2 = 19,
-       T_JSON = 245,
-       T_NEWDECIMAL = 246,
-       T_ENUM = 247,
-       T_SET = 248,
-       T_TINY_BLOB = 249,
-       T_MEDIUM_BLOB = 250,
-       T_LONG_BLOB = 251,
-       T_BLOB = 252,
-       T_VAR_STRING = 253,
-       T_STRING = 254,
-       T_GEOMETRY = 255
-};
-
 static int cut(const char *what, struct ent_err *err) { return ent_fail(err, ENT_EDATA, "the binary log is damaged: %s", what); }
 
 uint32_t ent_my_crc32(struct ent_bytes b)
@@ -187,32 +154,32 @@ void ent_my_map_deinit(struct ent_my_map *m)
 static unsigned meta_size(uint8_t type)
 {
 	switch (type) {
-	case T_FLOAT:
-	case T_DOUBLE:
-	case T_TINY_BLOB:
-	case T_MEDIUM_BLOB:
-	case T_LONG_BLOB:
-	case T_BLOB:
-	case T_GEOMETRY:
-	case T_JSON:
-	case T_TIME2:
-	case T_DATETIME2:
-	case T_TIMESTAMP2:
+	case ENT_MY_T_FLOAT:
+	case ENT_MY_T_DOUBLE:
+	case ENT_MY_T_TINY_BLOB:
+	case ENT_MY_T_MEDIUM_BLOB:
+	case ENT_MY_T_LONG_BLOB:
+	case ENT_MY_T_BLOB:
+	case ENT_MY_T_GEOMETRY:
+	case ENT_MY_T_JSON:
+	case ENT_MY_T_TIME2:
+	case ENT_MY_T_DATETIME2:
+	case ENT_MY_T_TIMESTAMP2:
 		return 1;
-	case T_VARCHAR:
-	case T_BIT:
-	case T_NEWDECIMAL:
-	case T_STRING:
-	case T_ENUM:
-	case T_SET:
-	case T_VAR_STRING:
+	case ENT_MY_T_VARCHAR:
+	case ENT_MY_T_BIT:
+	case ENT_MY_T_NEWDECIMAL:
+	case ENT_MY_T_STRING:
+	case ENT_MY_T_ENUM:
+	case ENT_MY_T_SET:
+	case ENT_MY_T_VAR_STRING:
 		return 2;
 	default:
 		return 0;
 	}
 }
 
-static bool type_known(uint8_t type) { return (type >= T_TINY && type <= T_TIME2 && type != T_NULL) || type >= T_JSON; }
+static bool type_known(uint8_t type) { return (type >= ENT_MY_T_TINY && type <= ENT_MY_T_TIME2 && type != ENT_MY_T_NULL) || type >= ENT_MY_T_JSON; }
 
 /* CHAR, ENUM and SET share a type; the true one and the upper bits of a long CHAR's length are in the first byte. */
 static void string_settle(struct ent_my_log_column *c, unsigned first, unsigned second)
@@ -230,9 +197,9 @@ static int metas_read(struct ent_my_map *m, struct ent_bytes metas, struct ent_e
 		struct ent_bytes b = ent_read(&r, meta_size(c->type));
 		if (!r.ok)
 			return cut("the description of a table is cut", err);
-		if (c->type == T_STRING)
+		if (c->type == ENT_MY_T_STRING)
 			string_settle(c, b.data[0], b.data[1]);
-		else if (c->type == T_NEWDECIMAL || c->type == T_BIT)
+		else if (c->type == ENT_MY_T_NEWDECIMAL || c->type == ENT_MY_T_BIT)
 			c->meta = (uint16_t)(b.data[0] | b.data[1] << 8); /* two numbers of one byte */
 		else
 			c->meta = b.len == 2 ? le16(b.data) : b.len ? b.data[0] : 0;
@@ -282,9 +249,9 @@ static int extras_read(struct ent_my_map *m, struct ent_bytes all, struct ent_er
 		if (kind == 4)
 			names_read(m, &v);
 		else if (kind == 5)
-			words_read(m, T_SET, &v);
+			words_read(m, ENT_MY_T_SET, &v);
 		else if (kind == 6)
-			words_read(m, T_ENUM, &v);
+			words_read(m, ENT_MY_T_ENUM, &v);
 		if (!v.ok)
 			return cut("the description of a table is cut", err);
 	}
@@ -385,40 +352,40 @@ static unsigned value_size(const struct ent_my_log_column *c, bool *prefix)
 {
 	*prefix = false;
 	switch (c->type) {
-	case T_TINY:
-	case T_YEAR:
+	case ENT_MY_T_TINY:
+	case ENT_MY_T_YEAR:
 		return 1;
-	case T_SHORT:
+	case ENT_MY_T_SHORT:
 		return 2;
-	case T_INT24:
-	case T_DATE:
-	case T_NEWDATE:
-	case T_TIME:
+	case ENT_MY_T_INT24:
+	case ENT_MY_T_DATE:
+	case ENT_MY_T_NEWDATE:
+	case ENT_MY_T_TIME:
 		return 3;
-	case T_LONG:
-	case T_FLOAT:
-	case T_TIMESTAMP:
+	case ENT_MY_T_LONG:
+	case ENT_MY_T_FLOAT:
+	case ENT_MY_T_TIMESTAMP:
 		return 4;
-	case T_DOUBLE:
-	case T_LONGLONG:
-	case T_DATETIME:
+	case ENT_MY_T_DOUBLE:
+	case ENT_MY_T_LONGLONG:
+	case ENT_MY_T_DATETIME:
 		return 8;
-	case T_TIMESTAMP2:
+	case ENT_MY_T_TIMESTAMP2:
 		return 4 + fraction_bytes(c->meta);
-	case T_DATETIME2:
+	case ENT_MY_T_DATETIME2:
 		return 5 + fraction_bytes(c->meta);
-	case T_TIME2:
+	case ENT_MY_T_TIME2:
 		return 3 + fraction_bytes(c->meta);
-	case T_NEWDECIMAL:
+	case ENT_MY_T_NEWDECIMAL:
 		return decimal_bytes(c->meta & 255, c->meta >> 8);
-	case T_BIT: /* bits beyond whole bytes, whole bytes */
+	case ENT_MY_T_BIT: /* bits beyond whole bytes, whole bytes */
 		return (unsigned)(c->meta >> 8) + ((c->meta & 255) ? 1u : 0u);
-	case T_ENUM:
-	case T_SET:
+	case ENT_MY_T_ENUM:
+	case ENT_MY_T_SET:
 		return c->meta & 255;
-	case T_VARCHAR:
-	case T_VAR_STRING:
-	case T_STRING:
+	case ENT_MY_T_VARCHAR:
+	case ENT_MY_T_VAR_STRING:
+	case ENT_MY_T_STRING:
 		*prefix = true;
 		return c->meta > 255 ? 2 : 1;
 	default: /* blobs, JSON, geometry: the meta is the length of the length */

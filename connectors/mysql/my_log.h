@@ -32,6 +32,39 @@ enum ent_my_event_type {
 	ENT_MY_EV_MARIA_COMPRESSED_LAST = 171
 };
 
+enum ent_my_log_type { /* of columns, as the protocol numbers them */
+		       ENT_MY_T_TINY = 1,
+		       ENT_MY_T_SHORT = 2,
+		       ENT_MY_T_LONG = 3,
+		       ENT_MY_T_FLOAT = 4,
+		       ENT_MY_T_DOUBLE = 5,
+		       ENT_MY_T_NULL = 6,
+		       ENT_MY_T_TIMESTAMP = 7,
+		       ENT_MY_T_LONGLONG = 8,
+		       ENT_MY_T_INT24 = 9,
+		       ENT_MY_T_DATE = 10,
+		       ENT_MY_T_TIME = 11,
+		       ENT_MY_T_DATETIME = 12,
+		       ENT_MY_T_YEAR = 13,
+		       ENT_MY_T_NEWDATE = 14,
+		       ENT_MY_T_VARCHAR = 15,
+		       ENT_MY_T_BIT = 16,
+		       ENT_MY_T_TIMESTAMP2 = 17,
+		       ENT_MY_T_DATETIME2 = 18,
+		       ENT_MY_T_TIME2 = 19,
+		       ENT_MY_T_JSON = 245,
+		       ENT_MY_T_NEWDECIMAL = 246,
+		       ENT_MY_T_ENUM = 247,
+		       ENT_MY_T_SET = 248,
+		       ENT_MY_T_TINY_BLOB = 249,
+		       ENT_MY_T_MEDIUM_BLOB = 250,
+		       ENT_MY_T_LONG_BLOB = 251,
+		       ENT_MY_T_BLOB = 252,
+		       ENT_MY_T_VAR_STRING = 253,
+		       ENT_MY_T_STRING = 254,
+		       ENT_MY_T_GEOMETRY = 255
+};
+
 struct ent_my_event {
 	uint32_t time, server, position;
 	uint8_t type;

@@ -6,35 +6,6 @@
 #include "my_log.h"
 #include "my_time.h"
 
-enum {
-	T_TINY = 1,
-	T_SHORT = 2,
-	T_LONG = 3,
-	T_FLOAT = 4,
-	T_DOUBLE = 5,
-	T_TIMESTAMP = 7,
-	T_LONGLONG = 8,
-	T_INT24 = 9,
-	T_DATE = 10,
-	T_TIME = 11,
-	T_DATETIME = 12,
-	T_YEAR = 13,
-	T_NEWDATE = 14,
-	T_VARCHAR = 15,
-	T_BIT = 16,
-	T_TIMESTAMP2 = 17,
-	T_DATETIME2 = 18,
-	T_TIME2 = 19,
-	T_JSON = 245,
-	T_NEWDECIMAL = 246,
-	T_ENUM = 247,
-	T_SET = 248,
-	T_TINY_BLOB = 249,
-	T_BLOB = 252,
-	T_VAR_STRING = 253,
-	T_STRING = 254
-};
-
 static int wrong(const char *why, struct ent_err *err) { return ent_fail(err, ENT_EDATA, "%s", why); }
 
 static uint64_t number_le(struct ent_bytes b)
@@ -66,17 +37,18 @@ enum ent_my_charset ent_my_charset_of(const char *collation)
 
 static bool integer_matches(uint8_t type, unsigned width)
 {
-	static const uint8_t types[] = { 0, T_TINY, T_SHORT, T_INT24, T_LONG, 0, 0, 0, T_LONGLONG };
+	static const uint8_t types[] = { 0, ENT_MY_T_TINY, ENT_MY_T_SHORT, ENT_MY_T_INT24, ENT_MY_T_LONG, 0, 0, 0, ENT_MY_T_LONGLONG };
 	return width < ENT_COUNT(types) && types[width] == type;
 }
 
-static bool is_blob(uint8_t type) { return type >= T_TINY_BLOB && type <= T_BLOB; }
-static bool is_varchar(uint8_t type) { return type == T_VARCHAR || type == T_VAR_STRING; }
+static bool is_blob(uint8_t type) { return type >= ENT_MY_T_TINY_BLOB && type <= ENT_MY_T_BLOB; }
+static bool is_varchar(uint8_t type) { return type == ENT_MY_T_VARCHAR || type == ENT_MY_T_VAR_STRING; }
 
 static bool decimal_matches(const struct ent_my_log_column *c, const struct ent_my_type *t)
 {
 	unsigned precision = c->meta & 255, scale = c->meta >> 8;
-	return c->type == T_NEWDECIMAL && precision == t->precision && scale == t->scale && precision >= 1 && precision <= 65 && scale <= precision;
+	return c->type == ENT_MY_T_NEWDECIMAL && precision == t->precision && scale == t->scale && precision >= 1 && precision <= 65 &&
+	       scale <= precision;
 }
 
 static bool matches(const struct ent_my_log_column *c, const struct ent_my_type *t)
@@ -87,30 +59,30 @@ static bool matches(const struct ent_my_log_column *c, const struct ent_my_type 
 	case ENT_MY_DECIMAL:
 		return decimal_matches(c, t);
 	case ENT_MY_FLOAT:
-		return c->type == T_FLOAT;
+		return c->type == ENT_MY_T_FLOAT;
 	case ENT_MY_DOUBLE:
-		return c->type == T_DOUBLE;
+		return c->type == ENT_MY_T_DOUBLE;
 	case ENT_MY_DATE:
-		return c->type == T_DATE || c->type == T_NEWDATE;
+		return c->type == ENT_MY_T_DATE || c->type == ENT_MY_T_NEWDATE;
 	case ENT_MY_DATETIME:
-		return (c->type == T_DATETIME2 && c->meta == t->fraction) || (c->type == T_DATETIME && !t->fraction);
+		return (c->type == ENT_MY_T_DATETIME2 && c->meta == t->fraction) || (c->type == ENT_MY_T_DATETIME && !t->fraction);
 	case ENT_MY_TIMESTAMP:
-		return (c->type == T_TIMESTAMP2 && c->meta == t->fraction) || (c->type == T_TIMESTAMP && !t->fraction);
+		return (c->type == ENT_MY_T_TIMESTAMP2 && c->meta == t->fraction) || (c->type == ENT_MY_T_TIMESTAMP && !t->fraction);
 	case ENT_MY_TIME:
-		return (c->type == T_TIME2 && c->meta == t->fraction) || (c->type == T_TIME && !t->fraction);
+		return (c->type == ENT_MY_T_TIME2 && c->meta == t->fraction) || (c->type == ENT_MY_T_TIME && !t->fraction);
 	case ENT_MY_YEAR:
-		return c->type == T_YEAR;
+		return c->type == ENT_MY_T_YEAR;
 	case ENT_MY_TEXT:
 	case ENT_MY_BINARY:
-		return t->fixed ? c->type == T_STRING : is_varchar(c->type) || is_blob(c->type);
+		return t->fixed ? c->type == ENT_MY_T_STRING : is_varchar(c->type) || is_blob(c->type);
 	case ENT_MY_BIT:
-		return c->type == T_BIT && (c->meta >> 8) * 8u + (c->meta & 255) == t->width && t->width <= 64;
+		return c->type == ENT_MY_T_BIT && (c->meta >> 8) * 8u + (c->meta & 255) == t->width && t->width <= 64;
 	case ENT_MY_ENUM:
-		return c->type == T_ENUM;
+		return c->type == ENT_MY_T_ENUM;
 	case ENT_MY_SET:
-		return c->type == T_SET && (c->meta & 255) <= 8;
+		return c->type == ENT_MY_T_SET && (c->meta & 255) <= 8;
 	case ENT_MY_JSON:
-		return c->type == T_JSON;
+		return c->type == ENT_MY_T_JSON;
 	case ENT_MY_CAST: /* a decimal of many digits; other types' packings are not followed */
 		return t->precision > 38 && decimal_matches(c, t);
 	case ENT_MY_NONE:
@@ -128,7 +100,7 @@ const char *ent_my_log_match(const struct ent_my_log_column *c, const struct ent
 		return "changes in this character set cannot be followed (utf8mb4, utf8mb3, ascii and latin1 can)";
 	if (!matches(c, type))
 		return "the log has another type than the catalogue";
-	if ((c->type == T_ENUM || c->type == T_SET) && !c->n_words)
+	if ((c->type == ENT_MY_T_ENUM || c->type == ENT_MY_T_SET) && !c->n_words)
 		return "the log does not name the values of an enum or set";
 	return NULL;
 }
@@ -229,28 +201,28 @@ static void time_read(const struct ent_my_log_column *c, struct ent_bytes b, str
 {
 	uint64_t v = number_le(b);
 	switch (c->type) {
-	case T_DATE:
-	case T_NEWDATE:
+	case ENT_MY_T_DATE:
+	case ENT_MY_T_NEWDATE:
 		*k = (struct ent_my_clock){ .year = (unsigned)(v >> 9), .month = v >> 5 & 15, .day = v & 31 };
 		break;
-	case T_DATETIME2:
+	case ENT_MY_T_DATETIME2:
 		clock_of_packed(number_be(b.data, 5) - 0x8000000000, k);
 		k->us = fraction_us(b.data + 5, c->meta);
 		break;
-	case T_TIMESTAMP2:
+	case ENT_MY_T_TIMESTAMP2:
 		v = number_be(b.data, 4);
 		if (v || fraction_us(b.data + 4, c->meta))
 			clock_of_seconds((int64_t)v, k);
 		k->us = fraction_us(b.data + 4, c->meta);
 		break;
-	case T_TIMESTAMP:
+	case ENT_MY_T_TIMESTAMP:
 		if (v)
 			clock_of_seconds((int64_t)v, k);
 		break;
-	case T_TIME2:
+	case ENT_MY_T_TIME2:
 		time2_read(b, c->meta, k);
 		break;
-	case T_TIME: { /* hhmmss in 24 bits */
+	case ENT_MY_T_TIME: { /* hhmmss in 24 bits */
 		int32_t t = (int32_t)(v << 8) >> 8;
 		k->negative = t < 0;
 		unsigned u = (unsigned)(t < 0 ? -t : t);
@@ -327,7 +299,7 @@ static int words_put(const struct ent_my_log_column *c, struct ent_bytes b, enum
 	uint64_t v = number_le(b);
 	struct ent_bytes word;
 	ent_buf_reset(scratch);
-	if (c->type == T_ENUM) {
+	if (c->type == ENT_MY_T_ENUM) {
 		if (v && !word_get(c, v - 1, &word))
 			return wrong("the log holds an enum value that does not exist", err);
 		if (v) /* 0 is the empty text of a value that was wrong */

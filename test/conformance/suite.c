@@ -420,3 +420,31 @@ int suite_query_text(const struct ent_connector *c, const char *url, const char 
 	c->close(src);
 	return code;
 }
+
+int suite_open_code(const struct ent_connector *c, const char *url, const struct ent_option *options, size_t n_options, struct ent_err *e)
+{
+	struct ent_host host = suite_host();
+	struct ent_source *src = NULL;
+	int code = c->open(&host, url, options, n_options, &src, e);
+	c->close(src);
+	return code;
+}
+
+struct ent_source *suite_given_up(const struct ent_connector *c, const char *url, const char *object)
+{
+	struct ent_err e = ENT_ERR_INIT;
+	size_t rows = 0;
+	OK_INT(suite_scan_count(c, url, object, "s", &rows, &e), 0, "%s %s", e.what, e.why);
+	OK_INT(rows, 200000, "every row over several batches");
+	struct ent_host host = suite_host();
+	struct ent_source *src = NULL;
+	const char *const column = "v";
+	OK(!c->open(&host, url, NULL, 0, &src, &e), "%s", e.what);
+	for (int i = 0; i < 3; i++) {
+		ENT_STREAM_AUTO stream = { 0 };
+		struct ArrowArray a = { 0 };
+		OK(!c->scan(src, object, &column, 1, &stream, &e) && !ent_stream_next(&stream, &a, &e), "%s %s", e.what, e.why);
+		ent_array_release(&a);
+	}
+	return src;
+}

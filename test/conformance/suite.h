@@ -49,4 +49,9 @@ int suite_open_describe(const struct ent_connector *c, const char *url, const ch
 int suite_scan_count(const struct ent_connector *c, const char *url, const char *object, const char *column, size_t *ret_rows, struct ent_err *e);
 int suite_query_text(const struct ent_connector *c, const char *url, const char *object, const char *sql, const struct ent_param *params, size_t n,
 		     struct ent_buf *out, struct ent_err *e);
+/* Opens and closes; the code, fills e. */
+int suite_open_code(const struct ent_connector *c, const char *url, const struct ent_option *options, size_t n_options, struct ent_err *e);
+/* object has 200,000 rows and the columns "s", "v": all come, and a source whose streams were given up in the middle three times can be used again:
+ * it is the caller's to close. */
+struct ent_source *suite_given_up(const struct ent_connector *c, const char *url, const char *object);
 #endif

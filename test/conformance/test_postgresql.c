@@ -128,61 +128,35 @@ static void test_states(const struct ent_connector *c)
 	expect_error(c, "SELECT AVG(money) FROM @ AS t WHERE id = 1 OR id = 4", ENT_EDATA, "");
 }
 
-static int open_code(const struct ent_connector *c, const char *at, const struct ent_option *options, size_t n, struct ent_err *e)
-{
-	struct ent_host host = suite_host();
-	struct ent_source *src = NULL;
-	int code = c->open(&host, at, options, n, &src, e);
-	c->close(src);
-	return code;
-}
-
 static void test_doors(const struct ent_connector *c)
 {
 	struct ent_err e = ENT_ERR_INIT;
 	char at[600];
 	snprintf(at, sizeof at, "postgresql://test@127.0.0.1:%s/test?sslmode=verify-full&sslrootcert=%s", port, ca);
-	OK_INT(open_code(c, at, password, 1, &e), 0, "TLS verified, password from a file %s %s", e.what, e.why);
+	OK_INT(suite_open_code(c, at, password, 1, &e), 0, "TLS verified, password from a file %s %s", e.what, e.why);
 	snprintf(at, sizeof at, "postgresql://test@127.0.0.1:%s/test?sslmode=verify-full&sslrootcert=/dev/null", port);
-	OK_INT(open_code(c, at, password, 1, &e), ENT_EIO, "a certificate of somebody else: %s", e.why);
+	OK_INT(suite_open_code(c, at, password, 1, &e), ENT_EIO, "a certificate of somebody else: %s", e.why);
 	snprintf(at, sizeof at, "postgresql://test@entente.invalid:%s/test?hostaddr=127.0.0.1", port);
-	OK_INT(open_code(c, at, password, 1, &e), 0, "a loopback address needs no TLS %s", e.why);
+	OK_INT(suite_open_code(c, at, password, 1, &e), 0, "a loopback address needs no TLS %s", e.why);
 	snprintf(at, sizeof at, "postgresql://test@0.0.0.0:%s/test", port);
-	OK_INT(open_code(c, at, password, 1, &e), ENT_EIO, "outside loopback TLS is verified: %s", e.why);
+	OK_INT(suite_open_code(c, at, password, 1, &e), ENT_EIO, "outside loopback TLS is verified: %s", e.why);
 	OK(strstr(e.why, "certificate") && strstr(e.next, "sslrootcert"), "and the way out is named: %s", e.next);
-	OK_INT(open_code(c, "postgresql://127.0.0.1:1/x", NULL, 0, &e), ENT_EIO, "nobody there: %s %s", e.what, e.why);
+	OK_INT(suite_open_code(c, "postgresql://127.0.0.1:1/x", NULL, 0, &e), ENT_EIO, "nobody there: %s %s", e.what, e.why);
 	snprintf(at, sizeof at, "postgresql://test:wrong@127.0.0.1:%s/test", port);
-	OK_INT(open_code(c, at, NULL, 0, &e), ENT_EDENIED, "wrong password: %s", e.why);
+	OK_INT(suite_open_code(c, at, NULL, 0, &e), ENT_EDENIED, "wrong password: %s", e.why);
 	OK(!strstr(e.what, "wrong") && !strstr(e.why, "wrong"), "which no message shows");
 	snprintf(at, sizeof at, "postgresql://test:test@127.0.0.1:%s/nothing", port);
-	OK_INT(open_code(c, at, NULL, 0, &e), ENT_ENOTFOUND, "no such database: %s", e.why);
-	OK_INT(open_code(c, "postgresql://[", NULL, 0, &e), ENT_EUSAGE, "no address: %s", e.why);
+	OK_INT(suite_open_code(c, at, NULL, 0, &e), ENT_ENOTFOUND, "no such database: %s", e.why);
+	OK_INT(suite_open_code(c, "postgresql://[", NULL, 0, &e), ENT_EUSAGE, "no address: %s", e.why);
 	const struct ent_option none[] = { { "password-file", "/nonexistent" } };
-	OK_INT(open_code(c, at, none, 1, &e), ENT_ENOTFOUND, "%s", e.what);
+	OK_INT(suite_open_code(c, at, none, 1, &e), ENT_ENOTFOUND, "%s", e.what);
 	snprintf(at, sizeof at, "postgresql://nobody:test@127.0.0.1:%s/test", port);
 	size_t rows;
 	OK_INT(suite_scan_count(c, at, "t", "id", &rows, &e), ENT_EDENIED, "no right to read: %s", e.why);
 	OK_STR(e.sqlstate, "42501");
 }
 
-static void test_volume(const struct ent_connector *c)
-{
-	struct ent_err e = ENT_ERR_INIT;
-	size_t rows = 0;
-	OK_INT(suite_scan_count(c, url(""), "many", "s", &rows, &e), 0, "%s %s", e.what, e.why);
-	OK_INT(rows, 200000, "every row over several batches");
-	struct ent_host host = suite_host();
-	struct ent_source *src = NULL;
-	const char *const column = "v";
-	OK(!c->open(&host, url(""), NULL, 0, &src, &e), "%s", e.what);
-	for (int i = 0; i < 3; i++) { /* given up in the middle, the source can be used again */
-		ENT_STREAM_AUTO stream = { 0 };
-		struct ArrowArray a = { 0 };
-		OK(!c->scan(src, "many", &column, 1, &stream, &e) && !ent_stream_next(&stream, &a, &e), "%s %s", e.what, e.why);
-		ent_array_release(&a);
-	}
-	c->close(src);
-}
+static void test_volume(const struct ent_connector *c) { c->close(suite_given_up(c, url(""), "many")); }
 
 /* The server ends the connection while rows are read: a clear error, no crash, and closing still works. */
 static void test_cut(const struct ent_connector *c)
