@@ -3,8 +3,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "arrow/value.h"
 #include "pg_changes.h"
+#include "roach.h"
 
 #define TYPES_SQL \
 	"SELECT format_type(d.oid, d.mod), d.oid, d.mod FROM unnest($1::oid[], $2::int[]) WITH ORDINALITY AS u(oid, mod, i) CROSS JOIN LATERAL " \
@@ -155,79 +155,14 @@ static int bad(const struct ent_pg_follow *t, size_t column, struct ent_bytes te
 	return ent_why(err, "its value is %.*s", (int)(text.len > 80 ? 80 : text.len), (const char *)text.data), ENT_EDATA;
 }
 
-/* Infinite dates and timestamps. */
-static bool infinite(struct ent_type type, struct ent_bytes text, int64_t *ret)
-{
-	bool plus = ent_bytes_eq(text, ent_bytes_str("infinity"));
-	if (!plus && !ent_bytes_eq(text, ent_bytes_str("-infinity")))
-		return false;
-	*ret = type.id == ENT_T_DATE ? (plus ? INT32_MAX : INT32_MIN) : (plus ? INT64_MAX : INT64_MIN);
-	return true;
-}
-
-/* Dates, times and integers as one number; false when the text is none. */
-static bool number_read(struct ent_type type, struct ent_bytes text, int64_t *ret)
-{
-	int32_t days = 0;
-	switch (type.id) {
-	case ENT_T_BOOL:
-		*ret = text.len == 1 && text.data[0] == 't';
-		return text.len == 1 && (text.data[0] == 't' || text.data[0] == 'f');
-	case ENT_T_DATE:
-		if (infinite(type, text, ret))
-			return true;
-		if (!ent_date_parse(text, &days))
-			return false;
-		*ret = days;
-		return true;
-	case ENT_T_TIMESTAMP:
-	case ENT_T_TIMESTAMPTZ:
-		return infinite(type, text, ret) || ent_timestamp_parse(text, type.id == ENT_T_TIMESTAMPTZ, ret);
-	case ENT_T_TIME:
-		return ent_clock_parse(text, ret);
-	default:
-		return ent_int_parse(text, ret);
-	}
-}
-
-static int bytes_read(struct ent_builder *b, size_t col, const struct ent_pg_follow *t, size_t column, struct ent_bytes text, struct ent_err *err)
-{
-	ENT_CLEANUP(ent_buf_deinit) struct ent_buf bytes = ENT_BUF((size_t)64 << 20);
-	size_t n = text.len / 2 ? text.len / 2 - 1 : 0;
-	if (text.len < 2 || memcmp(text.data, "\\x", 2) != 0 || text.len % 2)
-		return bad(t, column, text, err);
-	uint8_t *out = n ? ent_buf_space(&bytes, n) : NULL;
-	if (n && (!out || !ent_unhex(out, n, (const char *)text.data + 2, 2 * n)))
-		return bad(t, column, text, err);
-	return ent_builder_text(b, col, ent_bytes(out ? out : (const uint8_t *)"", n), err);
-}
-
 static int text_put(const struct ent_pg_follow *t, size_t column, struct ent_bytes text, struct ent_err *err)
 {
-	struct ent_builder *b = t->builder;
 	const struct ent_pg_follow_column *c = &t->columns[column];
-	size_t col = column + 2;
-	ent_i128 wide;
-	double real;
-	int64_t n;
-	switch (c->type.id) {
-	case ENT_T_TEXT:
-		while (c->padded && text.len && text.data[text.len - 1] == ' ')
-			text.len--;
-		return ent_builder_text(b, col, text, err);
-	case ENT_T_BINARY:
-		return bytes_read(b, col, t, column, text, err);
-	case ENT_T_DECIMAL:
-		return ent_decimal_parse(text, c->type.precision, c->type.scale, &wide) ? ent_builder_wide(b, col, wide, err)
-											: bad(t, column, text, err);
-	case ENT_T_REAL:
-	case ENT_T_DOUBLE:
-		if (!ent_real_parse(text, &real))
-			return bad(t, column, text, err);
-		return ent_builder_real(b, col, c->type.id == ENT_T_REAL ? (double)(float)real : real, err);
-	default:
-		return number_read(c->type, text, &n) ? ent_builder_int(b, col, n, err) : bad(t, column, text, err);
-	}
+	bool wrong;
+	while (c->padded && text.len && text.data[text.len - 1] == ' ')
+		text.len--;
+	ENT_TRY(ent_pg_text_put(t->builder, column + 2, c->type, text, &wrong, err));
+	return wrong ? bad(t, column, text, err) : 0;
 }
 
 static int value_put(const struct ent_pg_follow *t, size_t column, const struct ent_pgout_value *v, struct ent_err *err)

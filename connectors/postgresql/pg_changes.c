@@ -18,6 +18,7 @@
 #define ASK_MS 500 /* on a quiet log: ask the server how far it is */
 
 struct ent_changes {
+	struct ent_roach *roach; /* CockroachDB: nothing below is used */
 	struct ent_source *src;
 	struct ent_source repl; /* the replication connection; only host, con and copying are used */
 	char *job;
@@ -82,6 +83,7 @@ void ent_pg_changes_close(struct ent_changes *c)
 {
 	if (!c)
 		return;
+	ent_roach_close(c->roach);
 	if (c->piece)
 		PQfreemem(c->piece);
 	PQfinish(c->repl.con);
@@ -116,8 +118,12 @@ int ent_pg_changes_open(struct ent_source *s, const struct ent_changes_spec *spe
 	struct ent_pg_cursor from;
 	if (!c)
 		return ent_nomem(err);
-	if (s->cockroach)
-		return ent_fail(err, ENT_EUNSUPPORTED, "CockroachDB's changes are not followed");
+	if (s->cockroach) {
+		ENT_TRY(ent_roach_open(s, spec, &c->roach, err));
+		*ret = c;
+		c = NULL;
+		return 0;
+	}
 	if (spec->cursor && !ent_pg_cursor_parse(spec->cursor, &from))
 		return ent_fail(err, ENT_EDATA, "this is no cursor of PostgreSQL: %.100s", spec->cursor);
 	c->src = s;
@@ -150,6 +156,8 @@ static int status_send(struct ent_changes *c, bool ask, struct ent_err *err)
 int ent_pg_changes_ack(struct ent_changes *c, const char *cursor, struct ent_err *err)
 {
 	struct ent_pg_cursor at;
+	if (c->roach)
+		return ent_roach_ack(c->roach, cursor, err);
 	if (!ent_pg_cursor_parse(cursor, &at) || at.system != c->at.system || at.database != c->at.database)
 		return ent_fail(err, ENT_EDATA, "this is no cursor of this PostgreSQL server: %.100s", cursor);
 	if (at.lsn > c->at.lsn)
@@ -471,7 +479,7 @@ int ent_pg_changes_next(struct ent_changes *c, uint32_t timeout_ms, struct ent_e
 {
 	if (c->failed)
 		return ent_fail(err, ENT_EAGAIN, "these changes have failed: follow them anew from the last cursor");
-	int code = next(c, timeout_ms, ret, err);
+	int code = c->roach ? ent_roach_take(c->roach, timeout_ms, ret, err) : next(c, timeout_ms, ret, err);
 	c->failed = code != 0;
 	return code;
 }
@@ -481,6 +489,8 @@ int ent_pg_changes_next(struct ent_changes *c, uint32_t timeout_ms, struct ent_e
 int ent_pg_position(struct ent_source *s, char ret[400], struct ent_err *err)
 {
 	struct ent_pg_cursor c;
+	if (s->cockroach)
+		return ent_roach_position(s, ret, err);
 	ENT_TRY(ent_pg_identity(s, &c, err));
 	ent_pg_cursor_text(&c, ret);
 	return 0;
@@ -489,5 +499,8 @@ int ent_pg_position(struct ent_source *s, char ret[400], struct ent_err *err)
 int ent_pg_position_reached(const char *a, const char *b)
 {
 	struct ent_pg_cursor x, y;
+	bool reached;
+	if (ent_roach_reached(a, b, &reached))
+		return reached;
 	return ent_pg_cursor_parse(a, &x) && ent_pg_cursor_parse(b, &y) && x.system == y.system && x.lsn <= y.lsn;
 }

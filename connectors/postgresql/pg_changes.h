@@ -41,6 +41,16 @@ int ent_pg_changes_drop(struct ent_source *s, const char *job, struct ent_err *e
 int ent_pg_position(struct ent_source *s, char ret[400], struct ent_err *err);
 int ent_pg_position_reached(const char *a, const char *b);
 
+/* --- roach_changes.c: the same from CockroachDB's changefeed --- */
+struct ent_roach;
+int ent_roach_open(struct ent_source *s, const struct ent_changes_spec *spec, struct ent_roach **ret, struct ent_err *err);
+int ent_roach_take(struct ent_roach *c, uint32_t timeout_ms, struct ent_event *ret, struct ent_err *err);
+int ent_roach_ack(struct ent_roach *c, const char *cursor, struct ent_err *err);
+void ent_roach_close(struct ent_roach *c);
+int ent_roach_position(struct ent_source *s, char ret[400], struct ent_err *err);
+/* False for texts that are no cursors of CockroachDB. *ret: whether a lies at or before b. */
+bool ent_roach_reached(const char *a, const char *b, bool *ret);
+
 /* --- pg_slot.c --- */
 struct ent_pg_cursor { /* "SYSTEM/DATABASE/POSITION" */
 	uint64_t system, database, lsn;

@@ -87,10 +87,28 @@ static void bound_put(struct ent_buf *out, const char *value)
 	}
 }
 
+/* The same by counting through the key, with nothing but plain windows: CockroachDB has no sample of blocks. */
+static int bounds_count(struct ent_source *s, const struct ent_pg_table *t, const struct shape *shape, uint64_t n, PGresult **ret,
+			struct ent_err *err)
+{
+	ENT_CLEANUP(ent_buf_deinit) struct ent_buf sql = ENT_BUF((size_t)1 << 20);
+	uint64_t step = (uint64_t)shape->rows / n;
+	ent_buf_str(&sql, "SELECT CAST(v.b AS text) FROM (SELECT ");
+	ent_pg_name(&sql, shape->key);
+	ent_buf_str(&sql, " AS b, row_number() OVER (ORDER BY ");
+	ent_pg_name(&sql, shape->key);
+	ent_buf_printf(&sql, ") AS i FROM %s) AS v WHERE v.i %% %llu = 0 GROUP BY v.b ORDER BY v.b", ent_buf_text(&t->quoted),
+		       (unsigned long long)(step ? step : 1));
+	ENT_TRY(ent_buf_check(&sql, err));
+	return ent_pg_run(s, ent_buf_text(&sql), NULL, 0, ret, "the table cannot be split", err);
+}
+
 /* Bounds of n splits with about as many rows each, from a sample of blocks. */
 static int bounds_find(struct ent_source *s, const struct ent_pg_table *t, const struct shape *shape, uint64_t n, PGresult **ret, struct ent_err *err)
 {
 	ENT_CLEANUP(ent_buf_deinit) struct ent_buf sql = ENT_BUF((size_t)1 << 20);
+	if (s->cockroach)
+		return bounds_count(s, t, shape, n, ret, err);
 	double percent = 100.0 * (double)SAMPLE_ROWS * (double)n / (shape->rows > 0 ? shape->rows : 1);
 	ent_buf_printf(&sql,
 		       "SELECT CAST(v.b AS text) FROM unnest((SELECT percentile_disc(ARRAY(SELECT i / %llu.0 FROM generate_series(1, %llu) AS i)) "
@@ -279,6 +297,8 @@ int ent_pg_checksum(struct ent_source *s, const struct ent_read *what, struct en
 	ENT_CLEANUP(ent_pg_clear) PGresult *r = NULL;
 	struct ent_checksum sum = { .size = sizeof sum };
 	struct ent_pg_table *t;
+	if (s->cockroach)
+		return ent_fail(err, ENT_EUNSUPPORTED, "CockroachDB has no hashes of rows that PostgreSQL would have, too");
 	ENT_TRY(ent_pg_copying(s, err));
 	ENT_TRY(ent_pg_table_get(s, what->object, &t, err));
 	ent_buf_str(&sql, "SELECT count(*), mod(mod(coalesce(sum(hashtextextended(h, 1)), 0), 18446744073709551616) + 18446744073709551616, "

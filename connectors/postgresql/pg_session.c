@@ -430,7 +430,7 @@ int ent_pg_connect(struct ent_source *s, const char *url, const struct ent_optio
 	return t.snapshot ? snapshot_pin(s, t.snapshot, err) : 0;
 }
 
-/* The same address and secrets as s, as a replication session. */
+/* The same address and secrets as s, as a replication session; CockroachDB has none, an ordinary one serves. */
 int ent_pg_connect_replication(struct ent_source *s, struct ent_source *ret, struct ent_err *err)
 {
 	struct settings t = { 0 };
@@ -440,7 +440,7 @@ int ent_pg_connect_replication(struct ent_source *s, struct ent_source *ret, str
 	for (const PQconninfoOption *o = all; o->keyword; o++)
 		if (strcmp(o->keyword, "replication") != 0)
 			setting_add(&t, o->keyword, o->val);
-	setting_add(&t, "replication", "database");
+	setting_add(&t, "replication", s->cockroach ? NULL : "database");
 	ret->con = PQconnectStartParams(t.keys, t.values, 0);
 	PQconninfoFree(all);
 	if (!ret->con)

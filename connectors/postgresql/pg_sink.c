@@ -320,6 +320,11 @@ int ent_pg_sink_prepare(struct ent_sink *k, const char *name, const struct ent_s
 {
 	ENT_CLEANUP(ent_buf_deinit) struct ent_buf sql = ENT_BUF(1000);
 	ENT_TRY(name_check(name, err));
+	if (k->src->cockroach) {
+		(void)ent_pg_sink_rollback(k, NULL);
+		ent_fail(err, ENT_EUNSUPPORTED, "CockroachDB does not prepare transactions");
+		return ent_next(err, "copy to it alone: a transaction over several databases needs two phases in each"), ENT_EUNSUPPORTED;
+	}
 	ent_buf_str(&sql, "PREPARE TRANSACTION ");
 	ent_pg_literal(&sql, name);
 	int code = 0;
@@ -359,6 +364,8 @@ int ent_pg_in_doubt(struct ent_source *s, const char *prefix, int (*take)(void *
 {
 	ENT_CLEANUP(ent_pg_clear) PGresult *r = NULL;
 	const char *const params[] = { prefix };
+	if (s->cockroach)
+		return 0; /* it has none */
 	ENT_TRY(ent_pg_run(s, "SELECT gid FROM pg_prepared_xacts WHERE database = current_database() AND starts_with(gid, $1) ORDER BY gid", params,
 			   1, &r, "the prepared transactions cannot be listed", err));
 	for (int i = 0; i < PQntuples(r); i++)

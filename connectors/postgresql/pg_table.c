@@ -56,6 +56,14 @@ static const char columns_sql[] =
 	"WHERE n.nspname = $1 AND c.relname = $2 AND c.relkind IN ('r', 'v', 'm', 'p', 'f') AND a.attnum > 0 AND NOT a.attisdropped "
 	"ORDER BY a.attnum";
 
+/* CockroachDB has neither domains nor images of rows, and no common table expression may look outwards there. */
+static const char columns_roach_sql[] =
+	"SELECT a.attname, format_type(a.atttypid, a.atttypmod), a.attnotnull, a.atttypid, a.atttypmod, t.typtype = 'e', a.attgenerated <> '', false "
+	"FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_attribute a ON a.attrelid = c.oid JOIN pg_type t ON t.oid = "
+	"a.atttypid "
+	"WHERE n.nspname = $1 AND c.relname = $2 AND c.relkind IN ('r', 'v', 'm', 'p', 'f') AND a.attnum > 0 AND NOT a.attisdropped "
+	"ORDER BY a.attnum";
+
 /* Complete unique indexes over plain columns that are never NULL, the primary key first. */
 static const char keys_sql[] =
 	"SELECT string_agg(k.names, chr(10) ORDER BY k.main DESC, k.names) FROM (SELECT i.indisprimary AS main, "
@@ -167,7 +175,7 @@ static int table_read(struct ent_source *s, struct ent_pg_table *t, struct ent_e
 	ENT_CLEANUP(fields_deinit) struct fields f = { 0 };
 	ENT_TRY(ent_pg_object_split(t->object, schema, table, err));
 	const char *const names[] = { schema, table };
-	ENT_TRY(ent_pg_run(s, columns_sql, names, 2, &columns, "the table cannot be described", err));
+	ENT_TRY(ent_pg_run(s, s->cockroach ? columns_roach_sql : columns_sql, names, 2, &columns, "the table cannot be described", err));
 	if (!PQntuples(columns)) {
 		ent_fail(err, ENT_ENOTFOUND, "there is no table %s.%s in this PostgreSQL database, or it may not be seen", schema, table);
 		return ENT_ENOTFOUND;

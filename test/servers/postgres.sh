@@ -42,6 +42,7 @@ create() { # FOLDER
 		max_replication_slots = 8
 		max_wal_senders = 8
 		max_prepared_transactions = 8
+		track_commit_timestamp = on
 		ssl = on
 		ssl_cert_file = '$f/server.crt'
 		ssl_key_file = '$f/server.key'
