@@ -89,13 +89,18 @@ void ent_cass_type_for(struct ent_type source, const char *native, char out[160]
 
 /* --- how a source's column lands --- */
 
-/* True when the source's own type says that nothing is finer than a millisecond: Cassandra's, MongoDB's and MySQL's names, or a precision. */
+/* True when the source's own type says that nothing is finer than a millisecond: Cassandra's, MongoDB's, MySQL's and DuckDB's names, or a precision.
+ */
 static bool milliseconds(const char *native)
 {
 	const char *paren = strchr(native, '(');
 	if (paren && isdigit((unsigned char)paren[1]) && paren[2] == ')')
 		return paren[1] <= '3';
-	return !strcmp(native, "timestamp") || !strcmp(native, "datetime") || !strcmp(native, "date");
+	static const char *const names[] = { "timestamp", "datetime", "date", "bson date", "bson date|null", "TIMESTAMP_S", "TIMESTAMP_MS" };
+	for (size_t i = 0; i < ENT_COUNT(names); i++)
+		if (!strcmp(native, names[i]))
+			return true;
+	return false;
 }
 
 static enum ent_map_verdict fit_int(struct ent_type t, enum ent_cass_kind kind, char why[200])

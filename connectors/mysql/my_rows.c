@@ -53,10 +53,28 @@ static int page_error(void *arg, char *out, unsigned size)
 	return 2;
 }
 
-/* Every row there, none with a remark. */
-static int rows_check(struct ent_sink *k, const struct ent_my_into *t, uint64_t want, struct ent_err *err)
+/* The value that a warning "... column 'c' at row 3" is about. */
+static bool value_named(const struct ent_sink *k, const struct ent_my_into *t, const struct ent_batch *b, const char *text, struct ent_err *err)
 {
-	uint64_t got = mysql_affected_rows(k->con);
+	const char *column = strstr(text, "column "), *at = strstr(text, " at row ");
+	unsigned long row = at ? strtoul(at + 8, NULL, 10) : 0;
+	for (size_t i = 0; column && i < t->n && row && row <= b->rows; i++) {
+		char quoted[2][270];
+		snprintf(quoted[0], sizeof quoted[0], "`%.255s` at row", t->puts[i].name);
+		snprintf(quoted[1], sizeof quoted[1], "'%.255s' at row", t->puts[i].name);
+		if (!strstr(column, quoted[0]) && !strstr(column, quoted[1]))
+			continue;
+		ent_why(err, "the server refuses it: %.150s", text);
+		(void)ent_fit_misfit(&b->columns[i], row - 1, k->row_base + row, t->puts[i].name, t->puts[i].native, err);
+		return true;
+	}
+	return false;
+}
+
+/* Every row there, none with a remark. */
+static int rows_check(struct ent_sink *k, const struct ent_my_into *t, const struct ent_batch *b, struct ent_err *err)
+{
+	uint64_t want = b->rows, got = mysql_affected_rows(k->con);
 	if (got == want && !mysql_warning_count(k->con))
 		return 0;
 	ENT_CLEANUP(ent_my_result_freep) MYSQL_RES *r = NULL;
@@ -68,6 +86,8 @@ static int rows_check(struct ent_sink *k, const struct ent_my_into *t, uint64_t 
 		const char *key = strstr(row[2], "for key '"), *column = strstr(row[2], "for column ");
 		if (err)
 			err->vendor = (int)strtol(row[1], NULL, 10);
+		if (!key && value_named(k, t, b, row[2], err))
+			return ENT_EDATA;
 		if (key)
 			ent_why(err, "a row with the same key is there already, %.100s (error %s)", key, row[1]);
 		else
@@ -92,7 +112,7 @@ static int load(struct ent_sink *k, const struct ent_my_into *t, const struct en
 	mysql_set_local_infile_handler(k->con, page_init, page_read, page_end, page_error, &page);
 	int code = ent_my_run(k->con, ent_buf_bytes(&t->load), NULL, "the rows cannot be loaded", err);
 	mysql_set_local_infile_handler(k->con, page_init, page_read, page_end, page_error, NULL);
-	return code ? code : rows_check(k, t, b->rows, err);
+	return code ? code : rows_check(k, t, b, err);
 }
 
 /* --- INSERT --- */
@@ -175,9 +195,11 @@ int ent_my_sink_rows(struct ent_sink *k, size_t index, const struct ArrowArray *
 		return 0;
 	ENT_TRY(ent_my_sink_begin(k, err));
 	t->dirty = true;
-	if (t->mode == ENT_WRITE_UPSERT || !k->infile)
-		return insert(k, t, b.columns, 0, b.rows, t->mode == ENT_WRITE_UPSERT, err);
-	return load(k, t, &b, err);
+	k->row_base = t->rows;
+	bool upsert = t->mode == ENT_WRITE_UPSERT;
+	int code = upsert || !k->infile ? insert(k, t, b.columns, 0, b.rows, upsert, err) : load(k, t, &b, err);
+	t->rows += b.rows;
+	return code;
 }
 
 /* --- changes --- */
@@ -324,6 +346,7 @@ int ent_my_sink_changes(struct ent_sink *k, size_t index, const struct ArrowSche
 	ENT_TRY(columns_match(t, schema, &b, views, err));
 	ENT_TRY(ent_my_sink_begin(k, err));
 	t->dirty = true;
+	k->row_base = 0;
 	return changes_apply(k, t, &b, views, err);
 }
 

@@ -25,6 +25,7 @@ struct ent_my_into { /* one table of a sink */
 	bool upserts;         /* its key may be used to upsert by */
 	bool gone;            /* replace: the side table has changed over already */
 	bool dirty;           /* rows in the open transaction */
+	uint64_t rows;        /* that came so far, for the numbers in errors */
 };
 
 struct ent_sink {
@@ -32,7 +33,7 @@ struct ent_sink {
 	MYSQL *con;  /* rows, in an XA transaction from the first row on */
 	MYSQL *side; /* DDL and bookkeeping: they commit at once, here nothing of con's transaction */
 	char job[200], xid[48], database[65];
-	uint64_t epoch;
+	uint64_t epoch, row_base; /* row_base: rows before the batch at work */
 	bool begun, infile, no_minus_zero;
 	struct ent_my_into *tables;
 	size_t n_tables;
@@ -42,7 +43,7 @@ struct ent_sink {
 
 /* --- my_value.c --- */
 enum ent_my_form { ENT_MY_FORM_LOAD, ENT_MY_FORM_SQL };
-/* One value as LOAD DATA or a statement has it. row: from 1, for errors. ENT_EDATA names column, row and value. */
+/* One value as LOAD DATA or a statement has it. ENT_EDATA names column, row (row_base included) and value. */
 int ent_my_value_put(const struct ent_sink *k, const struct ent_my_put *p, const struct ent_view *v, size_t row, enum ent_my_form form, bool binary,
 		     struct ent_buf *scratch, struct ent_buf *out, struct ent_err *err);
 

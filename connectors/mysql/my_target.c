@@ -308,7 +308,8 @@ static int load_make(struct ent_my_into *t, struct ent_err *err)
 		       t->real, t->binary ? "binary" : "utf8mb4");
 	for (size_t i = 0; i < t->n; i++) {
 		enum ent_my_kind kind = t->puts[i].type.kind;
-		bool convert = kind == ENT_MY_BIT || (kind == ENT_MY_JSON && t->binary) || (kind == ENT_MY_BINARY && !t->binary);
+		bool lettered = kind == ENT_MY_JSON || kind == ENT_MY_CAST || kind == ENT_MY_ENUM || kind == ENT_MY_SET;
+		bool convert = kind == ENT_MY_BIT || (lettered && t->binary) || (kind == ENT_MY_BINARY && !t->binary);
 		ent_buf_str(&t->load, i ? ", " : " (");
 		if (!convert) {
 			ent_my_name(&t->load, t->puts[i].name);
@@ -317,8 +318,8 @@ static int load_make(struct ent_my_into *t, struct ent_err *err)
 		ent_buf_printf(&t->load, "@v%zu", i);
 		ent_buf_str(&set, set.len ? ", " : " SET ");
 		ent_my_name(&set, t->puts[i].name);
-		ent_buf_str(&set, kind == ENT_MY_BIT ? " = CAST(" : kind == ENT_MY_JSON ? " = CONVERT(" : " = UNHEX(");
-		ent_buf_printf(&set, "@v%zu%s", i, kind == ENT_MY_BIT ? " AS UNSIGNED)" : kind == ENT_MY_JSON ? " USING utf8mb4)" : ")");
+		ent_buf_str(&set, kind == ENT_MY_BIT ? " = CAST(" : lettered ? " = CONVERT(" : " = UNHEX(");
+		ent_buf_printf(&set, "@v%zu%s", i, kind == ENT_MY_BIT ? " AS UNSIGNED)" : lettered ? " USING utf8mb4)" : ")");
 	}
 	ent_buf_printf(&t->load, ")%s", ent_buf_text(&set));
 	ENT_TRY(ent_buf_check(&set, err));

@@ -63,6 +63,17 @@ static const char *bytes_wrong(const struct ent_my_put *p, struct ent_bytes b)
 	return counted && letters(b) <= t->bytes_max ? NULL : "it is too long for the column";
 }
 
+/* The server takes a number that is no member as the place of one. */
+static const char *enum_wrong(const struct ent_my_put *p, struct ent_bytes b)
+{
+	char member[24];
+	for (size_t i = 0; i < b.len; i++)
+		if (b.data[i] < '0' || b.data[i] > '9')
+			return NULL;
+	snprintf(member, sizeof member, "'%.*s'", (int)(b.len < 20 ? b.len : 20), (const char *)b.data);
+	return !b.len || strstr(p->native, member) ? NULL : "a number that is none of its members would be taken as the place of one";
+}
+
 static const char *wrong(const struct ent_sink *k, const struct ent_my_put *p, const struct ent_fitted *f)
 {
 	switch (p->type.kind) {
@@ -87,6 +98,7 @@ static const char *wrong(const struct ent_sink *k, const struct ent_my_put *p, c
 	case ENT_MY_CAST:
 		return bytes_wrong(p, f->text);
 	case ENT_MY_ENUM:
+		return enum_wrong(p, f->text);
 	case ENT_MY_SET:
 	case ENT_MY_NONE:
 		break;
@@ -139,8 +151,9 @@ static size_t plain_text(const struct ent_my_put *p, const struct ent_fitted *f,
 		return ent_timestamp_text((int64_t)f->number, false, text);
 	case ENT_MY_TIME:
 		return ent_clock_text((int64_t)f->number, text);
+	case ENT_MY_YEAR: /* "0" as a text would be the year 2000 */
+		return (size_t)snprintf(text, ENT_VALUE_TEXT_MAX, "%04d", (int)f->number);
 	case ENT_MY_INT:
-	case ENT_MY_YEAR:
 	case ENT_MY_BIT:
 	case ENT_MY_DECIMAL:
 	case ENT_MY_TEXT:
@@ -173,7 +186,7 @@ int ent_my_value_put(const struct ent_sink *k, const struct ent_my_put *p, const
 		code = ent_why(err, "%s", why);
 	}
 	if (code)
-		return ent_fit_misfit(v, row, row + 1, p->name, p->native, err);
+		return ent_fit_misfit(v, row, k->row_base + row + 1, p->name, p->native, err);
 	if (ent_type_is_bytes(p->type.type)) {
 		bytes_put(p, f.text, form, binary, out);
 		return 0;

@@ -376,6 +376,9 @@ static int put_float(const struct ent_pg_put *p, const struct ent_view *v, size_
 	return 0;
 }
 
+#define JULIAN_ZERO INT64_C(-2440588) /* 4714-11-24 BC in days since 1970: nothing is before it */
+#define DATE_LAST INT64_C(2145042905) /* 5874897-12-31 */
+
 /* Days or microseconds since 2000; the type's extremes are infinite. */
 static int put_time(const struct ent_pg_put *p, const struct ent_view *v, size_t row, uint64_t row_name, struct ent_buf *out, struct ent_err *err)
 {
@@ -387,12 +390,14 @@ static int put_time(const struct ent_pg_put *p, const struct ent_view *v, size_t
 		return 0;
 	}
 	if (from_date && to_date) {
-		if (raw - ENT_PG_DAYS_2000 <= INT32_MIN)
-			return misfit(p, v, row, row_name, "PostgreSQL's dates do not go back that far", err);
+		if (raw < JULIAN_ZERO || raw > DATE_LAST)
+			return misfit(p, v, row, row_name, "PostgreSQL's dates do not reach it", err);
 		put_fixed(out, raw - ENT_PG_DAYS_2000, 4);
 		return 0;
 	}
 	if (__builtin_mul_overflow(raw, from_date ? 86400000000 : 1, &us) || __builtin_sub_overflow(us, ENT_PG_US_2000, &us))
+		return misfit(p, v, row, row_name, "PostgreSQL's timestamps do not reach it", err);
+	if (us < JULIAN_ZERO * INT64_C(86400000000) - ENT_PG_US_2000)
 		return misfit(p, v, row, row_name, "PostgreSQL's timestamps do not reach it", err);
 	if (us % p->fraction)
 		return misfit(p, v, row, row_name, to_date ? "it has a time of day" : "the column keeps fewer digits of a second", err);

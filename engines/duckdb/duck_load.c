@@ -1,6 +1,7 @@
 /* Tables made from schemas, filled by an appender. */
 #include "duck_load.h"
 
+#include <math.h>
 #include <stdlib.h>
 
 #include "arrow/fit.h"
@@ -66,10 +67,27 @@ static void value_copy(const struct ent_fitted *f, struct ent_type t, uint8_t *t
 		memcpy(to, &f->number, width);
 }
 
+/* DuckDB's infinities: the largest number and its negative. */
 static bool infinite(struct ent_type t, const struct ent_fitted *f)
 {
-	return ent_type_is_time(t) &&
-	       (t.id == ENT_T_DATE ? f->number >= INT32_MAX || f->number <= -INT32_MAX : f->number >= INT64_MAX || f->number <= -INT64_MAX);
+	int64_t most = t.id == ENT_T_DATE ? INT32_MAX : INT64_MAX;
+	return ent_type_is_time(t) && (f->number >= most || f->number <= -most);
+}
+
+/* Why the place has no such value; NULL when it has. */
+static const char *wrong(const struct ent_duck_loader *l, struct ent_type t, struct ent_fitted *f)
+{
+	int64_t most = t.id == ENT_T_DATE ? INT32_MAX : INT64_MAX;
+	if (ent_type_is_float(t))
+		return l->finite && !isfinite(f->real) ? "JSON has no NaN and no infinity" : NULL;
+	if (!infinite(t, f))
+		return NULL;
+	if (!l->endless)
+		return "infinite dates are not kept in files";
+	if (f->number == -most)
+		return "DuckDB takes this date for -infinity";
+	f->number = f->number < 0 ? -most : most;
+	return NULL;
 }
 
 static int value_put(struct ent_duck_loader *l, duckdb_vector vector, size_t col, const struct ent_view *v, size_t row, size_t slot,
@@ -81,9 +99,10 @@ static int value_put(struct ent_duck_loader *l, duckdb_vector vector, size_t col
 	struct ent_fitted f;
 	struct ent_err inner = ENT_ERR_INIT;
 	int code = ent_fit_value(v, row, to, &l->scratch, &f, &inner);
-	if (!code && !f.null && infinite(to, &f)) {
-		code = ent_fail(&inner, ENT_EDATA, "it is infinite");
-		ent_why(&inner, "infinite dates are not kept in files");
+	const char *why = code || f.null ? NULL : wrong(l, to, &f);
+	if (why) {
+		code = ent_fail(&inner, ENT_EDATA, "a value does not fit");
+		ent_why(&inner, "%s", why);
 	}
 	if (code) {
 		ent_type_name(to, name);

@@ -14,6 +14,8 @@ struct ent_duck_loader {
 	duckdb_data_chunk chunk;
 	struct ent_buf scratch;
 	uint64_t rows;
+	bool endless; /* infinite dates are kept; files have none */
+	bool finite;  /* JSON: no NaN, no infinity */
 };
 
 int ent_duck_loader_open(const struct ent_duck *d, const char *table, const struct ArrowSchema *schema, const struct ent_type *types,

@@ -121,5 +121,7 @@ int ent_duck_options_put(enum ent_duck_file file, const struct ent_option *optio
 		csv_defaults(options, n, out);
 	if ((file == ENT_DUCK_CSV || file == ENT_DUCK_JSON) && !sampled)
 		ent_buf_str(out, ", sample_size = -1"); /* types from every row: a late surprise would stop a job */
+	if (file == ENT_DUCK_CSV)                       /* 2 MiB would be too few for rows that we write ourselves; buffers stay as they are */
+		ent_buf_str(out, ", max_line_size = 16777216, buffer_size = 33554432");
 	return ent_buf_check(out, err);
 }

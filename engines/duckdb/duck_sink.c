@@ -165,10 +165,13 @@ static enum ent_map_verdict field_map(const struct ent_duck_place *p, const stru
 	}
 	if (there->release)
 		ent_schema_field(there, (size_t)at, &t);
+	bool letters = p->file == ENT_DUCK_CSV || p->file == ENT_DUCK_JSON;
+	if (letters && t.type.id == ENT_T_BINARY) /* our spelling: DuckDB's own is one that only DuckDB reads */
+		t.type = (struct ent_type){ .id = ENT_T_TEXT };
 	*ret = t.type;
 	ent_duck_type_sql(t.type, native);
 	enum ent_map_verdict v = ent_fit_types(f->type, t.type, why);
-	if (v == ENT_MAP_EXACT && p->file != ENT_DUCK_DATABASE && p->file != ENT_DUCK_PARQUET) {
+	if (v == ENT_MAP_EXACT && letters) {
 		snprintf(why, 200, "a text file does not keep the type, only the text");
 		return ENT_MAP_WIDENED;
 	}
@@ -435,6 +438,8 @@ int ent_duck_sink_rows(struct ent_sink *k, size_t index, const struct ArrowArray
 	ENT_TRY(begin(k, err));
 	if (!t->loader.appender)
 		ENT_TRY(ent_duck_loader_open(&k->place->duck, t->real, &t->schema, t->types, &t->loader, err));
+	t->loader.endless = k->place->file == ENT_DUCK_DATABASE;
+	t->loader.finite = k->place->file == ENT_DUCK_JSON;
 	return ent_duck_loader_put(&t->loader, &b, err);
 }
 

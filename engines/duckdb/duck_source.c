@@ -9,6 +9,8 @@
 #include <sys/stat.h>
 
 #include "duck.h"
+#include "duck_csv.h"
+#include "duck_json.h"
 #include "duck_options.h"
 #include "duck_override.h"
 #include "duck_sink.h"
@@ -30,6 +32,7 @@ struct ent_source {
 	char *path;
 	struct ent_buf reader;               /* what stands behind FROM for a file */
 	struct ent_duck_overrides overrides; /* CSV only */
+	struct ent_duck_json_losses losses;  /* JSON only */
 	struct view *views;
 	struct ent_duck_claim *claim; /* database that is read */
 	struct ent_duck_place place;  /* opened for writing: duck and reader are not set */
@@ -118,107 +121,6 @@ static int path_resolve(const char *path, char **ret, struct ent_err *err)
 /* Where statements run: the sealed database that attached the source, or the one of the target, which is read for its tables only. */
 static struct ent_duck *reads(struct ent_source *s) { return s->place.path ? &s->place.duck : &s->duck; }
 
-/* What DuckDB guessed about a CSV file, one row per column. Its own summary (Prompt) is not used: it does not quote names and paths. */
-static const struct {
-	const char *column, *parameter;
-} guesses[] = { { "Delimiter", "delim" },
-		{ "Quote", "quote" },
-		{ "Escape", "escape" },
-		{ "Comment", "comment" },
-		{ "NewLineDelimiter", "new_line" },
-		{ "DateFormat", "dateformat" },
-		{ "TimestampFormat", "timestampformat" } };
-#define GUESS_SKIP ENT_COUNT(guesses)
-#define GUESS_HEADER (ENT_COUNT(guesses) + 1)
-#define GUESS_NAME (ENT_COUNT(guesses) + 2)
-#define GUESS_TYPE (ENT_COUNT(guesses) + 3)
-
-struct csv {
-	struct ent_source *source;
-	const struct ent_option *options;
-	size_t n_options;
-	struct ent_buf columns;
-};
-
-static int text_literal(struct ent_buf *out, struct ent_bytes text, struct ent_err *err)
-{
-	char *copy = strndup((const char *)text.data, text.len);
-	if (!copy)
-		return ent_nomem(err);
-	ent_duck_literal(out, copy);
-	free(copy);
-	return 0;
-}
-
-/* The guesses that no option makes, as arguments. */
-static int guesses_put(struct csv *c, const struct ent_batch *b, struct ent_err *err)
-{
-	struct ent_buf *out = &c->source->reader;
-	for (size_t i = 0; i < ENT_COUNT(guesses); i++) {
-		struct ent_bytes value = ent_view_text(&b->columns[i], 0);
-		if (ent_view_null(&b->columns[i], 0) || ent_duck_options_set(c->options, c->n_options, guesses[i].parameter))
-			continue;
-		if (ent_bytes_eq(value, ent_bytes_str("(empty)")))
-			value = ent_bytes("", 0);
-		ent_buf_printf(out, ", %s = ", guesses[i].parameter);
-		ENT_TRY(text_literal(out, value, err));
-	}
-	if (!ent_duck_options_set(c->options, c->n_options, "skip"))
-		ent_buf_printf(out, ", skip = %lld", (long long)ent_view_int(&b->columns[GUESS_SKIP], 0));
-	if (!ent_duck_options_set(c->options, c->n_options, "header"))
-		ent_buf_str(out, ent_view_int(&b->columns[GUESS_HEADER], 0) ? ", header = true" : ", header = false");
-	return 0;
-}
-
-static int csv_take(void *arg, const struct ent_batch *b, struct ent_err *err)
-{
-	struct csv *c = (struct csv *)arg;
-	if (b->rows && !c->columns.len)
-		ENT_TRY(guesses_put(c, b, err));
-	for (size_t r = 0; r < b->rows; r++) {
-		ent_buf_str(&c->columns, c->columns.len ? ", " : "{");
-		ENT_TRY(text_literal(&c->columns, ent_view_text(&b->columns[GUESS_NAME], r), err));
-		ent_buf_str(&c->columns, ": ");
-		ENT_TRY(text_literal(&c->columns, ent_view_text(&b->columns[GUESS_TYPE], r), err));
-	}
-	return ent_buf_check(&c->columns, err);
-}
-
-static int csv_guess(struct csv *c, const char *args, struct ent_err *err)
-{
-	ENT_CLEANUP(ent_buf_deinit) struct ent_buf sql = ENT_BUF(SQL_BYTES_MAX);
-	ENT_STREAM_AUTO rows = { 0 };
-	ENT_SCHEMA_AUTO schema = { 0 };
-	ent_buf_str(&sql, "SELECT ");
-	for (size_t i = 0; i < ENT_COUNT(guesses); i++)
-		ent_buf_printf(&sql, "%s, ", guesses[i].column);
-	ent_buf_str(&sql, "CAST(SkipRows AS BIGINT), HasHeader, c.name, c.type FROM (SELECT *, unnest(Columns) AS c FROM sniff_csv(");
-	ent_duck_literal(&sql, c->source->path);
-	ent_buf_str(&sql, args);
-	ent_duck_overrides_put(&c->source->overrides, &sql);
-	ent_buf_str(&sql, "))");
-	ENT_TRY(ent_buf_check(&sql, err));
-	ENT_TRY(ent_duck_stream(&c->source->duck, ent_buf_text(&sql), NULL, 0, &rows, err));
-	ENT_TRY(ent_stream_schema(&rows, &schema, err));
-	return ent_stream_each(&rows, &schema, csv_take, c, err);
-}
-
-/* For CSV, DuckDB looks at the whole file once; the view then reads it with every guess made explicit. */
-static int csv_reader(struct ent_source *s, const struct ent_option *options, size_t n_options, const char *args, struct ent_err *err)
-{
-	struct csv c = { .source = s, .options = options, .n_options = n_options, .columns = ENT_BUF(SQL_BYTES_MAX) };
-	ent_buf_str(&s->reader, "read_csv(");
-	ent_duck_literal(&s->reader, s->path);
-	int code = csv_guess(&c, args, err);
-	if (code == ENT_EDATA)
-		ent_next(err, "check the file, or say how it is written with --delim, --quote, --escape, --header, --skip or --types");
-	if (!code && !c.columns.len)
-		code = ent_fail(err, ENT_EDATA, "the CSV file has no columns");
-	ent_buf_printf(&s->reader, "%s, auto_detect = false, columns = %s})", args, ent_buf_text(&c.columns));
-	ent_buf_deinit(&c.columns);
-	return code ? code : ent_buf_check(&s->reader, err);
-}
-
 static int reader_make(struct ent_source *s, const struct ent_option *options, size_t n_options, struct ent_err *err)
 {
 	ENT_CLEANUP(ent_buf_deinit) struct ent_buf args = ENT_BUF(8192);
@@ -227,7 +129,10 @@ static int reader_make(struct ent_source *s, const struct ent_option *options, s
 	if (s->file == ENT_DUCK_DATABASE)
 		return 0;
 	if (s->file == ENT_DUCK_CSV)
-		return csv_reader(s, options, n_options, ent_buf_text(&args), err);
+		return ent_duck_csv_reader(&(struct ent_duck_csv){ &s->duck, s->path, &s->overrides, options, n_options, ent_buf_text(&args) },
+					   &s->reader, err);
+	if (s->file == ENT_DUCK_JSON)
+		ENT_TRY(ent_duck_json_check(s->path, &s->losses, err));
 	ent_buf_str(&s->reader, s->file == ENT_DUCK_JSON ? "read_json(" : "read_parquet(");
 	ent_duck_literal(&s->reader, s->path);
 	ent_buf_str(&s->reader, ent_buf_text(&args));
@@ -280,6 +185,7 @@ static int source_open(const struct ent_host *host, const char *url, const struc
 
 struct columns { /* what DESCRIBE says, while a view is made */
 	const struct ent_duck_overrides *overrides;
+	const struct ent_duck_json_losses *losses;
 	struct ent_field *fields;
 	const char **casts;
 	size_t n, n_supported;
@@ -302,6 +208,20 @@ static char *text_dup(const struct ent_view *v, size_t row)
 	return strndup((const char *)t.data, t.len);
 }
 
+/* JSON numbers that would be rounded make their column one that is not read. */
+static bool loses(const struct ent_duck_json_losses *l, const char *name, char reason[200])
+{
+	for (size_t i = 0; i < l->n; i++) {
+		if (strcmp(l->all[i].field, name) != 0)
+			continue;
+		snprintf(reason, 200, "row %llu has a number with more digits than a reader of JSON keeps; as a text it would be whole",
+			 (unsigned long long)l->all[i].row);
+		return true;
+	}
+	snprintf(reason, 200, "more fields have numbers with too many digits than are looked at one by one");
+	return l->more;
+}
+
 static int columns_take(void *arg, const struct ent_batch *b, struct ent_err *err)
 {
 	struct columns *c = (struct columns *)arg;
@@ -320,6 +240,8 @@ static int columns_take(void *arg, const struct ent_batch *b, struct ent_err *er
 		enum ent_duck_use use = ent_duck_type_by_name(f->native, &f->type, &c->casts[c->n - 1], reason);
 		if (use == ENT_DUCK_JOINT && asked)
 			f->type = asked->type;
+		if (loses(c->losses, f->name, reason))
+			use = ENT_DUCK_NONE;
 		f->copied = use == ENT_DUCK_COPIED;
 		if (use == ENT_DUCK_JOINT)
 			c->n_supported++;
@@ -392,22 +314,16 @@ static int keys_read(struct ent_source *s, const char *object, struct ent_buf *o
 	return ent_duck_text(reads(s), ent_buf_text(&sql), "the keys cannot be read", out, err);
 }
 
-/* One column as it is read: asked for, cast, or as it is, under its own name. Infinite dates are refused: DuckDB hands them out as numbers. */
-static void column_put(struct ent_source *s, const struct ent_field *f, const char *cast, bool copying, struct ent_buf *sql)
+/* One column as it is read: asked for, cast, or as it is, under its own name. */
+static void column_put(struct ent_source *s, const struct ent_field *f, const char *cast, struct ent_buf *sql)
 {
 	if (ent_duck_override_cast(&s->overrides, f->name, sql))
 		return;
-	bool guard = copying && ent_type_is_time(f->type);
-	if (guard) {
-		ent_buf_str(sql, "CASE WHEN isinf(");
-		ent_duck_name(sql, f->name);
-		ent_buf_str(sql, ") THEN error('an infinite date cannot be copied from DuckDB') ELSE ");
-	}
 	ent_buf_str(sql, cast ? "CAST(" : "");
 	ent_duck_name(sql, f->name);
 	if (cast)
 		ent_buf_printf(sql, " AS %s)", cast);
-	ent_buf_str(sql, guard ? " END AS " : " AS ");
+	ent_buf_str(sql, " AS ");
 	ent_duck_name(sql, f->name);
 }
 
@@ -421,7 +337,7 @@ static int view_create(struct ent_source *s, const struct view *v, const struct 
 			continue;
 		ent_buf_str(&sql, first ? "" : ", ");
 		first = false;
-		column_put(s, &c->fields[i], c->casts[i], false, &sql);
+		column_put(s, &c->fields[i], c->casts[i], &sql);
 	}
 	ent_buf_str(&sql, " FROM ");
 	from_put(s, v->object, &sql);
@@ -431,7 +347,7 @@ static int view_create(struct ent_source *s, const struct view *v, const struct 
 
 static int view_fill(struct ent_source *s, struct view *v, struct ent_err *err)
 {
-	ENT_CLEANUP(columns_deinit) struct columns c = { .overrides = &s->overrides };
+	ENT_CLEANUP(columns_deinit) struct columns c = { .overrides = &s->overrides, .losses = &s->losses };
 	ENT_CLEANUP(ent_buf_deinit) struct ent_buf keys = ENT_BUF(16384);
 	int code = columns_read(s, v->object, &c, err);
 	if (code == ENT_ESQL && s->file == ENT_DUCK_DATABASE) {
@@ -652,7 +568,7 @@ static int read_start(struct ent_source *s, const struct ent_read *what, const s
 	int code = fields && given ? fields_choose(c, what, fields, casts, &n, err) : ent_nomem(err);
 	for (size_t i = 0; i < n; i++) {
 		ent_buf_str(&sql, i ? ", " : "SELECT ");
-		column_put(s, fields[i], casts[i], true, &sql);
+		column_put(s, fields[i], casts[i], &sql);
 	}
 	ent_buf_str(&sql, " FROM ");
 	from_numbered(s, what->object, what->split && what->split[0], &sql);
@@ -668,7 +584,7 @@ static int read_start(struct ent_source *s, const struct ent_read *what, const s
 
 static int source_read(struct ent_source *s, const struct ent_read *what, struct ArrowArrayStream *ret, struct ent_err *err)
 {
-	ENT_CLEANUP(columns_deinit) struct columns c = { .overrides = &s->overrides };
+	ENT_CLEANUP(columns_deinit) struct columns c = { .overrides = &s->overrides, .losses = &s->losses };
 	ENT_CLEANUP(ent_buf_deinit) struct ent_buf keys = ENT_BUF(16384);
 	ENT_TRY(object_check(s, what->object, err));
 	if (what->flags & ENT_READ_WIRE)

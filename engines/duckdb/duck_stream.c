@@ -15,6 +15,8 @@ struct run { /* state of one stream */
 	duckdb_result result;
 	duckdb_arrow_options options;
 	bool has_result;
+	enum marked { PLAIN, DAYS, MOMENTS, HUGE } * marks; /* per column: what DuckDB hands out as other numbers than ours */
+	uint64_t rows;
 };
 
 static void run_free(void *self)
@@ -32,6 +34,7 @@ static void run_free(void *self)
 		duckdb_destroy_prepare(&r->statement);
 	if (r->con)
 		duckdb_disconnect(&r->con);
+	free(r->marks);
 	free(r);
 }
 static void run_freep(struct run **r) { run_free(*r); }
@@ -186,6 +189,50 @@ static int execute(struct run *r, struct ent_err *err)
 	return 0;
 }
 
+/* DuckDB's -infinity is the negative of its infinity; ours is the smallest number. The array was made for us and nobody else has it. */
+static void infinities_mark(const struct ArrowArray *a, bool days)
+{
+	for (int64_t i = a->offset; i < a->offset + a->length; i++) {
+		uint8_t *at = (uint8_t *)(uintptr_t)a->buffers[1] + (size_t)i * (days ? 4 : 8);
+		static const int32_t day[] = { -INT32_MAX, INT32_MIN };
+		static const int64_t moment[] = { -INT64_MAX, INT64_MIN };
+		if (days && !memcmp(at, &day[0], 4))
+			memcpy(at, &day[1], 4);
+		else if (!days && !memcmp(at, &moment[0], 8))
+			memcpy(at, &moment[1], 8);
+	}
+}
+
+static int huge_check(const struct run *r, const struct ArrowArray *a, size_t column, struct ent_err *err)
+{
+	static const ent_i128 most = (ent_i128)9999999999999999999u * 10000000000000000000u + 9999999999999999999u; /* 38 nines */
+	for (int64_t i = a->offset; i < a->offset + a->length; i++) {
+		const uint8_t *valid = (const uint8_t *)a->buffers[0];
+		ent_i128 v;
+		if (valid && !(valid[i >> 3] >> (i & 7) & 1))
+			continue;
+		memcpy(&v, (const uint8_t *)a->buffers[1] + (size_t)i * 16, 16);
+		if (v <= most && v >= -most)
+			continue;
+		ent_fail(err, ENT_EDATA, "row %llu of column %.200s cannot be read", (unsigned long long)(r->rows + (uint64_t)(i - a->offset) + 1),
+			 duckdb_column_name((duckdb_result *)(uintptr_t)&r->result, column));
+		return ent_why(err, "the number has more than 38 digits"), ENT_EDATA;
+	}
+	return 0;
+}
+
+static int rows_mark(struct run *r, struct ArrowArray *rows, struct ent_err *err)
+{
+	for (size_t i = 0; i < (size_t)rows->n_children; i++) {
+		if (r->marks[i] == HUGE)
+			ENT_TRY(huge_check(r, rows->children[i], i, err));
+		else if (r->marks[i] != PLAIN)
+			infinities_mark(rows->children[i], r->marks[i] == DAYS);
+	}
+	r->rows += (uint64_t)rows->length;
+	return 0;
+}
+
 static int run_next(void *self, struct ArrowArray *ret, struct ent_err *err)
 {
 	struct run *r = (struct run *)self;
@@ -202,6 +249,8 @@ static int run_next(void *self, struct ArrowArray *ret, struct ent_err *err)
 	if (duckdb_error_data_has_error(bad))
 		code = ent_duck_fail(err, duckdb_error_data_error_type(bad), duckdb_error_data_message(bad), "rows cannot be handed over");
 	duckdb_destroy_error_data(&bad);
+	if (!code && (code = rows_mark(r, ret, err)) != 0)
+		ent_array_release(ret);
 	return code;
 }
 
@@ -219,12 +268,18 @@ static int result_schema(struct run *r, struct ArrowSchema *ret, struct ent_err 
 {
 	ENT_CLEANUP(names_deinit) struct names all = { .n = duckdb_column_count(&r->result) };
 	all.fields = (struct ent_field *)calloc(all.n + 1, sizeof *all.fields);
-	if (!all.fields)
+	r->marks = (enum marked *)calloc(all.n + 1, sizeof *r->marks);
+	if (!all.fields || !r->marks)
 		return ent_nomem(err);
 	for (idx_t i = 0; i < all.n; i++) {
 		struct ent_field *f = &all.fields[i];
 		duckdb_logical_type type = duckdb_column_logical_type(&r->result, i);
 		bool known = ent_duck_type_of_result(type, &f->type, &f->format);
+		if (known && !f->format)
+			r->marks[i] = f->type.id == ENT_T_DATE                                           ? DAYS
+				      : f->type.id == ENT_T_TIMESTAMP || f->type.id == ENT_T_TIMESTAMPTZ ? MOMENTS
+				      : duckdb_get_type_id(type) == DUCKDB_TYPE_HUGEINT                  ? HUGE
+													 : PLAIN;
 		duckdb_destroy_logical_type(&type);
 		f->name = duckdb_column_name(&r->result, i);
 		f->nullable = true;

@@ -39,7 +39,7 @@ static const struct {
 } copied[] = { { "UBIGINT", { .id = ENT_T_UINT64 }, DUCKDB_TYPE_UBIGINT, NULL },
 	       { "TIME", { .id = ENT_T_TIME }, DUCKDB_TYPE_TIME, NULL },
 	       { "BLOB", { .id = ENT_T_BINARY }, DUCKDB_TYPE_BLOB, NULL },
-	       { "HUGEINT", { ENT_T_DECIMAL, 38, 0 }, DUCKDB_TYPE_HUGEINT, "DECIMAL(38,0)" },
+	       { "HUGEINT", { ENT_T_DECIMAL, 38, 0 }, DUCKDB_TYPE_HUGEINT, NULL },
 	       { "TIMESTAMP_NS", { .id = ENT_T_TEXT }, DUCKDB_TYPE_TIMESTAMP_NS, "VARCHAR" },
 	       { "UHUGEINT", { .id = ENT_T_TEXT }, DUCKDB_TYPE_UHUGEINT, "VARCHAR" },
 	       { "INTERVAL", { .id = ENT_T_TEXT }, DUCKDB_TYPE_INTERVAL, "VARCHAR" },

@@ -65,7 +65,10 @@ size_t ent_real_text(double v, bool is_float, char out[ENT_VALUE_TEXT_MAX])
 		return printed(snprintf(out, ENT_VALUE_TEXT_MAX, "NaN"));
 	if (isinf(v))
 		return printed(snprintf(out, ENT_VALUE_TEXT_MAX, v < 0 ? "-Infinity" : "Infinity"));
-	for (int digits = is_float ? 6 : fabs(v) < 2.3e-308 ? 1 : 15; digits <= 17; digits++) { /* few digits say a subnormal */
+	for (int digits = fabs(v) < (is_float ? 1.2e-38 : 2.3e-308) ? 1
+			  : is_float                                ? 6
+								    : 15;
+	     digits <= 17; digits++) { /* few digits say a subnormal */
 		n = snprintf(out, ENT_VALUE_TEXT_MAX, "%.*g", digits, v);
 		double back = strtod(out, NULL);
 		if (back == v || (is_float && (double)(float)back == v))

@@ -22,11 +22,6 @@ static void drop(const char *object)
 	duckdb_close(&db);
 }
 
-static const struct suite_copy_except excepts[] = {
-	{ "c_date", SUITE_PLUS_INFINITY, NULL }, { "c_date", SUITE_MINUS_INFINITY, NULL }, { "c_ts", SUITE_PLUS_INFINITY, NULL },
-	{ "c_ts", SUITE_MINUS_INFINITY, NULL },  { "c_tstz", SUITE_PLUS_INFINITY, NULL },  { "c_tstz", SUITE_MINUS_INFINITY, NULL },
-};
-
 static const struct ent_option options[] = { { "access", "write" } };
 
 /* Rows into a file in two runs, of which the first dies between two commits: the second goes on, and only then the file is there, whole. */
@@ -83,8 +78,6 @@ int main(int argc, char **argv)
 					 .options = options,
 					 .n_options = 1,
 					 .prefix = "",
-					 .excepts = excepts,
-					 .n_excepts = ENT_COUNT(excepts),
 					 .drop = drop,
 					 .one_writer = true,
 					 .one_session = true };

@@ -1,0 +1,60 @@
+#!/usr/bin/env bash
+# matrix.sh files|servers GOLDEN PROGRAM NAME=MODULE...: the type matrix of the stores without a server, or of all whose servers are installed (the others
+# are skipped by name), compared with GOLDEN. With MATRIX_WRITE=FILE the lines are written there instead (tools: see docs/type-matrix.md).
+set -uo pipefail
+here=$(cd "$(dirname "$0")" && pwd)
+servers=$here/../../servers
+which=$1 golden=$2 program=$3
+shift 3
+declare -A module=()
+for pair in "$@"; do module[${pair%%=*}]=${pair#*=}; done
+work=$(mktemp -d "${TMPDIR:-/tmp}/entente-matrix.XXXXXX")
+chmod 755 "$work"
+started=()
+finish() {
+	for pair in "${started[@]}"; do "$servers/${pair%%=*}.sh" stop "${pair#*=}" >/dev/null 2>&1; done
+	rm -rf "$work"
+}
+trap finish EXIT
+printf test >"$work/password"
+printf cassandra >"$work/cassandra-password"
+free_port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
+
+stores=()
+for kind in sqlite duckdb parquet csv json; do
+	m=${module[duckdb]}
+	[ $kind != sqlite ] || m=${module[sqlite]}
+	stores+=("$kind" "$m" - - -)
+done
+up() { # SCRIPT: starts, answers what it prints in ready, its port in port
+	port=$(free_port)
+	started+=("$1=$work/$1")
+	ready=$("$servers/$1.sh" start "$work/$1" "$port") || { echo "not ok - $1 starts" && exit 1; }
+}
+server() { # KIND SCRIPT TITLE PRESENT...
+	local kind=$1 script=$2 title=$3
+	shift 3
+	if [ -z "${module[${MODULE_OF[$kind]:-$kind}]:-}" ]; then
+		stores+=("$title" - "its module is not built" - -)
+	elif ! "$@" >/dev/null 2>&1; then
+		stores+=("$title" - "it is not installed (test/servers/$script.sh install)" - -)
+	else
+		up "$script"
+		return 0
+	fi
+	return 1
+}
+has_postgres() { compgen -G "/usr/lib/postgresql/*/bin/initdb"; }
+declare -A MODULE_OF=([mariadb]=mysql)
+if [ "$which" = servers ]; then
+	server postgresql postgres PostgreSQL has_postgres && stores+=(postgresql "${module[postgresql]}" "postgresql://test:test@127.0.0.1:$port/test" - -)
+	server mariadb mariadb MariaDB test -x /usr/sbin/mariadbd && stores+=(mariadb "${module[mysql]}" "mysql://test:test@127.0.0.1:$port/test" - -)
+	server mysql mysql MySQL test -x "${SERVERS_CACHE:-$HOME/.cache/test-servers}/mysql-8.0.15/bin/mysqld" &&
+		stores+=(mysql "${module[mysql]}" "mysql://test:test@127.0.0.1:$port/test" - -)
+	server cassandra cassandra Cassandra "$servers/cassandra.sh" present &&
+		stores+=(cassandra "${module[cassandra]}" "cassandra://cassandra:cassandra@127.0.0.1:$port" - -)
+	server mongodb mongo MongoDB "$servers/mongo.sh" present && { read -r _ address _ <<<"$ready"; stores+=(mongodb "${module[mongodb]}" "$address" - -); }
+fi
+out=-
+[ -z "${MATRIX_WRITE:-}" ] || { out=$MATRIX_WRITE; golden=-; }
+"$program" "$golden" "$out" "$work" "${stores[@]}"
