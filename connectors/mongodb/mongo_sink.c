@@ -145,7 +145,10 @@ static int collection_prepare(struct ent_sink *k, struct ent_mongo_sink_table *t
 		if (!t->resume)
 			ENT_TRY(collection_drop(k, t->load, err));
 		ENT_TRY(ent_mongo_collection_there(k->source, t->db, t->load, &loading, NULL, err));
-		return loading ? 0 : collection_make(k, t->load, err);
+		if (loading || (t->resume && there)) /* the latter: the job came as far as its change-over, and nothing is left to load */
+			return 0;
+		return t->resume ? ent_fail(err, ENT_EDATA, "the rows that were loaded for %.200s are gone", t->name)
+				 : collection_make(k, t->load, err);
 	}
 	if (there)
 		return 0;
@@ -255,6 +258,9 @@ int ent_mongo_sink_rows(struct ent_sink *k, size_t index, const struct ArrowArra
 	struct ent_mongo_sink_table *t = &k->tables[index];
 	ENT_BATCH_AUTO b = { 0 };
 	ENT_TRY(ent_batch_open_copy(&t->schema, rows, &b, err));
+	if (t->ordered) /* a server stops an ordered bulk at the first double key, and inserts go on behind one */
+		ENT_TRY(ent_mongo_flush(k, t, err));
+	t->ordered = false;
 	enum ent_mongo_op_kind kind = t->mode == ENT_WRITE_UPSERT ? ENT_MO_REPLACE : ENT_MO_INSERT;
 	for (size_t r = 0; r < b.rows; r++)
 		ENT_TRY(t->wire ? wire_row(t, &b.columns[0], r, err) : row_op(t, &b, 0, r, kind, err));
@@ -373,10 +379,9 @@ static int change_over(struct ent_sink *k, const struct ent_mongo_sink_table *t,
 	snprintf(from, sizeof from, "%s.%s", t->db, t->load);
 	snprintf(to, sizeof to, "%s.%s", t->db, t->name);
 	ENT_TRY(ent_mongo_collection_there(k->source, t->db, t->load, &loaded, NULL, err));
-	if (!loaded)
-		return 0; /* an earlier attempt has done it */
 	ENT_BSON_AUTO command = BCON_NEW("renameCollection", BCON_UTF8(from), "to", BCON_UTF8(to), "dropTarget", BCON_BOOL(true));
-	ENT_TRY(ent_mongo_command(k->source, "admin", command, NULL, "the new collection cannot take the old one's place", err));
+	if (loaded) /* else an earlier attempt has done it, though it may not have come to the columns */
+		ENT_TRY(ent_mongo_command(k->source, "admin", command, NULL, "the new collection cannot take the old one's place", err));
 	return columns_keep(k, t, err);
 }
 

@@ -318,6 +318,8 @@ static int table_ready(struct ent_sink *k, struct table *t, const struct ent_tar
 {
 	if (target->resume && there)
 		return 0;
+	if (target->resume && target->mode == ENT_WRITE_REPLACE)
+		return ent_fail(err, ENT_EDATA, "the rows that were loaded for %.200s are gone", t->object);
 	if (target->mode == ENT_WRITE_CREATE && there) {
 		ent_fail(err, ENT_EUSAGE, "table %.200s is there already", t->object);
 		return ent_next(err, "choose --mode append, replace or upsert, or another name"), ENT_EUSAGE;

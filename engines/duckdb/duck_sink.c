@@ -390,6 +390,8 @@ static int table_ready(struct ent_sink *k, struct table *t, const struct ent_tar
 	ENT_SCHEMA_AUTO there = { 0 }, side = { 0 };
 	bool database = k->place->file == ENT_DUCK_DATABASE;
 	ENT_TRY(types_there(k->place, t->real, &side, err));
+	if (target->resume && !side.release && database && target->mode == ENT_WRITE_REPLACE)
+		return ent_fail(err, ENT_EDATA, "the rows that were loaded for %.200s are gone", t->name);
 	if (!(target->resume && side.release)) {
 		if (database)
 			ENT_TRY(types_there(k->place, t->name, &there, err));
