@@ -5,11 +5,12 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 packages=(gcc libc6-dev pkg-config meson ninja-build python3 ca-certificates openssl libssl-dev libpg-query-dev libjansson-dev libsqlite3-dev
-	libmicrohttpd-dev libcurl4-openssl-dev libpq-dev libmariadb-dev libmongoc-dev)
+	libmicrohttpd-dev libcurl4-openssl-dev libpq-dev libmariadb-dev libmongoc-dev libglusterfs-dev)
 npm_packages=(npm)
 maven_packages=(maven openjdk-17-jdk-headless)
 maven_servers=(cassandra hdfs mongo mysql) # test/servers/NAME.sh install: pinned jars from Maven
 check_packages=(clang clang-format clang-tidy libclang-rt-14-dev valgrind shellcheck)
+server_packages=(glusterfs-server attr) # started by test/servers/gluster.sh; as root only
 test_packages=(postgresql-15 mariadb-server-core mariadb-client-core)
 
 duckdb_version=1.4.4
@@ -101,7 +102,7 @@ install_packages "${packages[@]}"
 case "${1:-run}" in
 run) ;;
 test) install_packages "${test_packages[@]}" ;;
-servers) install_packages "${test_packages[@]}" && install_servers ;;
+servers) install_packages "${test_packages[@]}" "${server_packages[@]}" && install_servers ;;
 check) install_packages "${test_packages[@]}" "${check_packages[@]}" ;;
 *) echo "usage: tools/setup.sh [run|test|servers|check]" >&2; exit 2 ;;
 esac

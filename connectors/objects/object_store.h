@@ -30,7 +30,7 @@ struct ent_object_place { /* what a module makes of an address */
 	const struct ent_object_store_ops *ops;
 	void *self;
 	char path[ENT_OBJECT_PATH_MAX];      /* of the object */
-	char key[ENT_OBJECT_PATH_MAX + 512]; /* place and path without secrets: the same for the same object */
+	char key[ENT_OBJECT_PATH_MAX + 600]; /* place and path without secrets: the same for the same object */
 };
 
 /* What a module is: opens the place behind an address. Takes the options that are its own and sets their bit in taken (one byte per option). */
