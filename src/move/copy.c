@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "arrow/rows.h"
+#include "arrow/sink.h"
 #include "crypto/hash.h"
 #include "move/job.h"
 
@@ -283,6 +284,20 @@ static int commit_together(struct ent_copying *j, struct ent_err *err)
 }
 
 /* ---- all of it ---- */
+
+int ent_move_overtaken(const struct ent_connector *to, struct ent_sink *sink, uint64_t epoch, struct ent_err *err)
+{
+	struct ent_sink_checkpoint c = { .size = sizeof c };
+	struct ent_err quiet = ENT_ERR_INIT;
+	if (!sink || !epoch || err->code == ENT_EIO || err->code == ENT_EPEER || err->code == ENT_EAGAIN || err->code == ENT_ECANCELLED)
+		return err->code;
+	if (to->sink_rollback)
+		(void)to->sink_rollback(sink, NULL);
+	int r = to->sink_last(sink, ENT_SINK_EPOCH_PART, &c, &quiet);
+	if (r == ENT_ENOTFOUND || (!r && c.epoch > epoch))
+		return ent_sink_overtaken(r ? 0 : c.epoch, epoch, err);
+	return err->code;
+}
 
 static int finish(struct ent_copying *j, struct ent_err *err)
 {

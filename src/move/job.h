@@ -76,6 +76,9 @@ void ent_copying_target(const struct ent_copying *j, size_t i, struct ent_target
 int ent_copying_read(struct ent_copying *j, struct ent_move_session *s, const char *split, struct ArrowArrayStream *ret, struct ent_err *err);
 void ent_copying_tell(struct ent_copying *j, const char *phase);
 bool ent_copying_stopped(struct ent_copying *j);
+/* A failure of a run that was overtaken meanwhile speaks of the other run's work: *err becomes ENT_EAGAIN "another run of this job took over". Lost
+ * connections stay what they are. Returns err->code. */
+int ent_move_overtaken(const struct ent_connector *to, struct ent_sink *sink, uint64_t epoch, struct ent_err *err);
 int ent_open_write(const struct ent_move_end *end, struct ent_move_session *ret, struct ent_err *err);
 void ent_session_close(struct ent_move_session *s);
 void ent_out_close(struct ent_out_table *o);

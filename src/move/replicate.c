@@ -8,6 +8,7 @@
 #include "arrow/sink.h"
 #include "arrow/stream.h"
 #include "move/follow.h"
+#include "move/job.h"
 
 #define PART_CHANGES "changes"
 #define WAIT_FIRST_MS 500u
@@ -317,6 +318,8 @@ int ent_replicate_run(const struct ent_replicate *spec, const struct ent_replica
 		int code = once(&f, &e);
 		if (code && f.sink)
 			(void)f.target.connector->sink_rollback(f.sink, NULL);
+		if (code)
+			code = ent_move_overtaken(f.target.connector, f.sink, f.epoch, &e);
 		if (!code)
 			code = ent_following_batch(&f, true, &e);
 		if (!code || (cancelled(&f) && (code == ENT_ECANCELLED || passes(&e))))

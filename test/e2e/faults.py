@@ -25,7 +25,7 @@ COPY_ONLY = ("duckdb",)
 # What a copy may say when its victim dies under it: exits and text. Anything else, also an exit without a text, is a finding.
 REASONS = {
     "node": [((69,), r"the node went away while this command waited")],
-    "server": [((74, 76), r"connection .*(broke|closed|reset|refused|lost)|closed the connection|can(not|'t) connect|EOF detected|unexpected eof|gone away"),
+    "server": [((74, 76), r"terminating connection|connection .*(broke|closed|reset|refused|lost)|closed the connection|can(not|'t) connect|EOF detected|unexpected eof|gone away"),
                ((75,), r"terminating connection|starting up|shutting down|recovery mode")],
 }
 DONE_ALREADY = ((2, 65, 66), r"exists|is there already|not empty")
