@@ -8,7 +8,7 @@ packages=(gcc libc6-dev pkg-config meson ninja-build python3 ca-certificates ope
 	libmicrohttpd-dev libcurl4-openssl-dev libpq-dev libmariadb-dev libmongoc-dev libglusterfs-dev)
 npm_packages=(npm)
 maven_packages=(maven openjdk-17-jdk-headless)
-maven_servers=(cassandra hdfs mongo mysql) # test/servers/NAME.sh install: pinned jars from Maven
+maven_servers=(cassandra hbase hdfs mongo mysql) # test/servers/NAME.sh install: pinned jars from Maven
 check_packages=(clang clang-format clang-tidy libclang-rt-14-dev valgrind shellcheck)
 server_packages=(glusterfs-server attr) # started by test/servers/gluster.sh; as root only
 test_packages=(postgresql-15 mariadb-server-core mariadb-client-core)
