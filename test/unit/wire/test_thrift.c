@@ -69,6 +69,69 @@ static void test_reply(void)
 	OK(!ent_thrift_message(ent_bytes(raw, n), &m, &e) && m.kind == ENT_THRIFT_EXCEPTION, "an exception");
 }
 
+static const struct {
+	const char *hex, *name;
+} bad[] = { { "80010002"
+	      "00000001"
+	      "78"
+	      "00000000"
+	      "0f0000"
+	      "0b"
+	      "7fffffff"
+	      "00",
+	      "a list longer than its frame" },
+	    { "80010002"
+	      "00000001"
+	      "78"
+	      "00000000"
+	      "0f0000"
+	      "05"
+	      "00000001"
+	      "0000",
+	      "a list of no known type" },
+	    { "80010002"
+	      "00000001"
+	      "78"
+	      "00000000"
+	      "050000"
+	      "00"
+	      "00",
+	      "a field of no known type" },
+	    { "80010002"
+	      "7fffffff"
+	      "78"
+	      "00000000"
+	      "00",
+	      "a name longer than its frame" },
+	    { "80010001"
+	      "00000001"
+	      "78"
+	      "00000000"
+	      "00",
+	      "a call" },
+	    { "00010002"
+	      "00000001"
+	      "78"
+	      "00000000"
+	      "00",
+	      "the old form without a version" },
+	    { "80010002"
+	      "00000001"
+	      "78"
+	      "00000000"
+	      "00"
+	      "00",
+	      "something after its end" },
+	    { "80010002"
+	      "00000001"
+	      "78"
+	      "00000000"
+	      "0d0000"
+	      "0b0b"
+	      "40000000"
+	      "00",
+	      "a map longer than its frame" } };
+
 /* Every prefix of a reply is refused, and every change of one byte is read or refused within its bounds. */
 static void test_broken(void)
 {
@@ -83,68 +146,6 @@ static void test_broken(void)
 		changed[i / 8] ^= (uint8_t)(1u << (i % 8));
 		(void)ent_thrift_message(ent_bytes(changed, n), &m, NULL);
 	}
-	static const struct {
-		const char *hex, *name;
-	} bad[] = { { "80010002"
-		      "00000001"
-		      "78"
-		      "00000000"
-		      "0f0000"
-		      "0b"
-		      "7fffffff"
-		      "00",
-		      "a list longer than its frame" },
-		    { "80010002"
-		      "00000001"
-		      "78"
-		      "00000000"
-		      "0f0000"
-		      "05"
-		      "00000001"
-		      "0000",
-		      "a list of no known type" },
-		    { "80010002"
-		      "00000001"
-		      "78"
-		      "00000000"
-		      "050000"
-		      "00"
-		      "00",
-		      "a field of no known type" },
-		    { "80010002"
-		      "7fffffff"
-		      "78"
-		      "00000000"
-		      "00",
-		      "a name longer than its frame" },
-		    { "80010001"
-		      "00000001"
-		      "78"
-		      "00000000"
-		      "00",
-		      "a call" },
-		    { "00010002"
-		      "00000001"
-		      "78"
-		      "00000000"
-		      "00",
-		      "the old form without a version" },
-		    { "80010002"
-		      "00000001"
-		      "78"
-		      "00000000"
-		      "00"
-		      "00",
-		      "something after its end" },
-		    { "80010002"
-		      "00000001"
-		      "78"
-		      "00000000"
-		      "0d0000"
-		      "0b0b"
-		      "40000000"
-		      "00",
-		      "a map longer than its frame" } };
 	for (size_t i = 0; i < ENT_COUNT(bad); i++) {
 		n = bytes_of(bad[i].hex, raw, sizeof raw);
 		OK_INT(ent_thrift_message(ent_bytes(raw, n), &m, NULL), ENT_EPEER, "%s", bad[i].name);
