@@ -134,7 +134,7 @@ static int choose(struct ent_sources *s, const char *url, const struct ent_conne
 	ent_fail(err, ENT_EUNSUPPORTED, "no module reads %.200s", url);
 	return ent_next(err, "FILE.parquet, FILE.csv, FILE.json, FILE.arrow, hdfs://.../FILE.parquet, gluster://.../FILE.parquet, duckdb:FILE#table, "
 			     "sqlite:FILE#table, postgresql://...#schema.table, mysql://...#table, "
-			     "mongodb://...#collection, cassandra://...#table");
+			     "mongodb://...#collection, cassandra://...#table, hbase://...#table");
 }
 
 int ent_source_open(struct ent_sources *s, const struct ent_source_spec *spec, struct ent_opened *ret, struct ent_err *err)

@@ -167,7 +167,7 @@ const struct ent_cli_command ent_cli_add = {
 	.about = "Registers a table. The schema is discovered; what the other members see of it is printed: names, types, padded size, bounds, "
 		 "unique keys. "
 		 "SOURCE: FILE.parquet, FILE.csv, FILE.json, duckdb:FILE#table, sqlite:FILE#table, postgresql://...#schema.table, mysql://...#table, "
-		 "mongodb://...#collection, cassandra://...#table",
+		 "mongodb://...#collection, cassandra://...#table, hbase://...#table",
 	.examples = { "entente add flights flights.csv --null NA",
 		      "entente add people 'postgresql://reader@db/main#public.people' --password-file pw" },
 	.options = add_options,
