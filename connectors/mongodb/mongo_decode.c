@@ -59,12 +59,33 @@ static void json_compact(const char *text, size_t len, struct ent_buf *out)
 	ent_buf_put(out, text + from, len - from);
 }
 
+/* The document {v: value}. libbson complains on stderr about an array whose keys are not 0, 1, 2 and so on; a document may hold one. */
+static bson_t *holder_new(const bson_iter_t *at)
+{
+	ENT_CLEANUP(ent_buf_deinit) struct ent_buf b = ENT_BUF(JSON_BYTES_MAX);
+	const uint8_t *data;
+	uint32_t len;
+	if (!BSON_ITER_HOLDS_ARRAY(at)) {
+		bson_t *holder = bson_new();
+		if (bson_append_iter(holder, "v", 1, at))
+			return holder;
+		bson_destroy(holder);
+		return NULL;
+	}
+	bson_iter_array(at, &len, &data);
+	ent_buf_le32(&b, len + 8);
+	ent_buf_put(&b, "\4v", 3);
+	ent_buf_put(&b, data, len);
+	ent_buf_u8(&b, 0);
+	return b.code ? NULL : bson_new_from_data(b.data, b.len);
+}
+
 int ent_mongo_json(const bson_iter_t *at, struct ent_buf *out, struct ent_err *err)
 {
 	static const char head[] = "{ \"v\" : ", tail[] = " }";
-	bson_t *holder = depth_fits(at, ENT_MONGO_DEPTH_MAX) ? bson_new() : NULL;
+	bson_t *holder = depth_fits(at, ENT_MONGO_DEPTH_MAX) ? holder_new(at) : NULL;
 	size_t len = 0;
-	char *text = holder && bson_append_iter(holder, "v", 1, at) ? bson_as_canonical_extended_json(holder, &len) : NULL;
+	char *text = holder ? bson_as_canonical_extended_json(holder, &len) : NULL;
 	int code = text && len >= sizeof head + sizeof tail - 2 ? 0 : ENT_EDATA;
 	if (!code)
 		json_compact(text + sizeof head - 1, len - (sizeof head - 1) - (sizeof tail - 1), out);

@@ -182,6 +182,7 @@ class Campaign:
         both = [name] if path.startswith("mongo") else [name, name + "_pair"]  # the substitute cannot tell two collections of a database apart
         tables = [arg for t in both for arg in ("--table", f"{dot}{t}={to}{t}_copy")]
         writer = source.writer().prepare(name, rows, f"{SEED}/{path}/writer")
+        writer.every = 0.2 if path.endswith(SLOW) else writer.every
         code, said = self.lab.node.call("replicate", "start", name, source.url(), target.url(), *tables, "--split-rows", "400", *source.options(""), *target.options("dst-"))
         if not self.tap.line(code == 0, f"{path} stream: starts", said):
             return

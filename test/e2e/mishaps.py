@@ -124,6 +124,7 @@ class Mishaps:
                 give = self.copy_args(source, target, table, copy, "--split-rows", "400")
                 cuts = proxy.cuts
                 code, said = self.node.call(*give)
+                passed = [proxy.passed[i] - before[i] for i in (0, 1)]
                 what = f"{name}, {side}, {'to' if way == 0 else 'from'} it, {'after %d of %d bytes' % (size, whole[way]) if cut else 'uncut'}"
                 if cut and code:
                     self.expect(f"{what}: says why", (code, said), (74, 75, 76), BROKE)
@@ -134,7 +135,7 @@ class Mishaps:
                 self.tap.line(code == 0 and (not cut or proxy.cuts > cuts), f"{what}: is given again and ends", f"exit {code}, {proxy.cuts - cuts} cuts", said)
                 self.equal(f"{what}: equal", source, target, table, copy)
                 if not cut:
-                    whole = [proxy.passed[i] - before[i] for i in (0, 1)]
+                    whole = passed
 
     def stream_cut(self, what, source, target, table, proxy):
         source.fill(table, 3000)
