@@ -142,10 +142,12 @@ static int check_ready(struct ent_node *n, struct ent_job *j, struct ent_party *
 	ENT_TRY(ent_json_hex(msg, "sig", ret->sig, ENT_SIG_BYTES, err));
 	ENT_TRY(ent_json_hex(msg, "plan", plan, 32, err));
 	ENT_TRY(ent_json_hex(msg, "decision", decision, 32, err));
+#ifndef ENT_MUTANT_PLAN_UNCOMPARED
 	if (memcmp(plan, j->plan_sha, 32) != 0 || memcmp(decision, j->decision_sha, 32) != 0) {
 		ent_fail(err, ENT_EPEER, "%s came to another %s than %s", p->org, memcmp(plan, j->plan_sha, 32) ? "plan" : "decision", n->card.org);
 		return ent_next(err, "ask again; if it stays so, compare the versions of entente at both");
 	}
+#endif
 	ent_keyid(m->card.keys[ENT_KEY_SIGN], ret->keyid);
 	ENT_TRY(ent_job_payload(j, &payload, err));
 	return ent_dsse_check_one("run", ent_buf_bytes(&payload), ret, m->card.keys[ENT_KEY_SIGN], err);

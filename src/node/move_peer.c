@@ -289,9 +289,8 @@ static int ask_read(struct ent_node *n, const struct ent_member *m, const struct
 static int serve(struct ent_node *n, const struct ent_member *m, const struct asking *a, json_t *fields, struct ent_err *err)
 {
 	ENT_JSON_AUTO source = NULL;
-	struct ent_moving *w = ent_moving_new(n, "serve");
-	if (!w)
-		return ent_nomem(err);
+	struct ent_moving *w;
+	ENT_TRY(ent_moving_new(n, "serve", &w, err));
 	int r = ent_moving_own_table(n, a->table, &source, err);
 	if (!r) {
 		json_object_set_new(source, "name", json_sprintf("%s.%s", n->card.org, a->table));

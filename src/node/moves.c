@@ -296,25 +296,27 @@ static void drop_secrets(struct ent_node *n, const struct ent_moving *m)
 		n->env.fs->ops->remove(n->env.fs, json_string_value(json_object_get(end, "secret")), NULL);
 }
 
-struct ent_moving *ent_moving_new(struct ent_node *n, const char *kind)
+int ent_moving_new(struct ent_node *n, const char *kind, struct ent_moving **ret, struct ent_err *err)
 {
+	uint8_t id[8];
+	ENT_TRY(ent_node_random(n, id, sizeof id, err));
 	struct ent_moving *m = ent_alloc(1, sizeof *m);
 	if (!m)
-		return NULL;
+		return ent_nomem(err);
 	*m = (struct ent_moving){ .args = json_object(),
 				  .ends = json_array(),
 				  .reports = json_array(),
 				  .note = { .rows_total = -1 },
 				  .error = ENT_ERR_INIT,
 				  .rows = ENT_BUF(ROWS_BYTES_MAX) };
-	snprintf(m->kind, sizeof m->kind, "%s", kind);
-	uint8_t id[8];
-	if (!m->args || !m->ends || !m->reports || ent_node_random(n, id, sizeof id, NULL)) {
+	if (!m->args || !m->ends || !m->reports) {
 		ent_moving_free(m);
-		return NULL;
+		return ent_nomem(err);
 	}
+	snprintf(m->kind, sizeof m->kind, "%s", kind);
 	ent_hex(m->id, id, sizeof id);
-	return m;
+	*ret = m;
+	return 0;
 }
 
 void ent_moving_add(struct ent_node *n, struct ent_moving *m)
@@ -367,8 +369,10 @@ void ent_verb_move_start(struct ent_node *n, const json_t *args, struct ent_repl
 	if (!ent_arg_text(args, "kind", true, &kind, reply))
 		return;
 	bool known = !strcmp(kind, "copy") || !strcmp(kind, "compare") || !strcmp(kind, "prepare") || !strcmp(kind, "replicate");
-	struct ent_moving *m = known ? ent_moving_new(n, kind) : NULL;
-	int r = m ? begin(n, m, args, &err) : known ? ent_nomem(&err) : ent_fail(&err, ENT_EUSAGE, "no move of kind \"%.20s\"", kind);
+	struct ent_moving *m = NULL;
+	int r = known ? ent_moving_new(n, kind, &m, &err) : ent_fail(&err, ENT_EUSAGE, "no move of kind \"%.20s\"", kind);
+	if (!r)
+		r = begin(n, m, args, &err);
 	if (r || !m) {
 		ent_reply_err(reply, &err);
 		if (m) {
@@ -669,8 +673,8 @@ static json_t *decisions(struct ent_node *n)
 static bool settle_one(struct ent_node *n, const char *doubt, const char *ends)
 {
 	struct ent_err err = ENT_ERR_INIT;
-	struct ent_moving *m = ent_moving_new(n, "settle");
-	if (!m)
+	struct ent_moving *m;
+	if (ent_moving_new(n, "settle", &m, &err))
 		return false;
 	json_decref(m->ends);
 	m->ends = NULL;

@@ -30,7 +30,7 @@ struct ent_moving {
 
 /* ---- moves.c, for move_peer.c ---- */
 struct ent_moving *ent_moving_find(struct ent_node *n, const char *id);
-struct ent_moving *ent_moving_new(struct ent_node *n, const char *kind);
+int ent_moving_new(struct ent_node *n, const char *kind, struct ent_moving **ret, struct ent_err *err);
 void ent_moving_add(struct ent_node *n, struct ent_moving *m); /* from now on the node owns it */
 void ent_moving_free(struct ent_moving *m);
 int ent_moving_hand_over(struct ent_node *n, const struct ent_moving *m, struct ent_err *err);

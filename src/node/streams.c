@@ -53,9 +53,8 @@ static struct ent_moving *stream_moving(struct ent_node *n, const char *name)
 /* Begins the work of a stream: kind "replicate", or "unreplicate" to end it for good. */
 static int stream_begin(struct ent_node *n, const char *name, const json_t *stream, const char *kind, struct ent_err *err)
 {
-	struct ent_moving *m = ent_moving_new(n, kind);
-	if (!m)
-		return ent_nomem(err);
+	struct ent_moving *m;
+	ENT_TRY(ent_moving_new(n, kind, &m, err));
 	json_decref(m->ends);
 	m->ends = json_deep_copy(json_object_get(stream, "ends"));
 	json_object_update(m->args, json_object_get(stream, "args"));
@@ -110,10 +109,9 @@ static void drop_secrets(struct ent_node *n, const json_t *ends)
 static int stream_start(struct ent_node *n, const char *name, const json_t *args, struct ent_err *err)
 {
 	ENT_TRY(name_check(n, name, err));
-	struct ent_moving *m = ent_moving_new(n, "replicate");
+	struct ent_moving *m;
 	ENT_JSON_AUTO stream = NULL;
-	if (!m)
-		return ent_nomem(err);
+	ENT_TRY(ent_moving_new(n, "replicate", &m, err));
 	int r = ent_moving_prepare(n, m, args, err);
 	if (!r) {
 		keep_secrets(m->ends);

@@ -9,6 +9,7 @@
 struct kit_node {
 	struct ent_clock clock;
 	struct ent_random random;
+	bool no_random; /* it fails */
 	uint64_t ms, seed;
 	struct ent_fs *fs;
 	struct ent_node *node;
@@ -20,7 +21,8 @@ static uint64_t kit_mono(struct ent_clock *c) { return 1000 + ((struct kit_node 
 static int kit_fill(struct ent_random *r, void *buf, size_t len, struct ent_err *err)
 {
 	struct kit_node *k = (struct kit_node *)(void *)((char *)r - offsetof(struct kit_node, random));
-	(void)err;
+	if (k->no_random)
+		return ent_fail(err, ENT_EIO, "no randomness");
 	for (size_t i = 0; i < len; i++) {
 		k->seed ^= k->seed << 13;
 		k->seed ^= k->seed >> 7;

@@ -362,6 +362,64 @@ static void test_after(void)
 	after(1, false);
 }
 
+/* alpha's honest `ready` with one hexadecimal digit of a member changed (key NULL: none), given to mallory, who waits for it. */
+static void ready_with(const char *key, const char *what)
+{
+	struct world w;
+	ENT_JSON_AUTO ready = NULL;
+	ENT_CLEANUP(ent_buf_deinit) struct ent_buf text = ENT_BUF(ENT_MESH_BYTES_MAX);
+	world_begin(&w);
+	grant(&w.alpha, "GRANT AGGREGATE(count) ON t(k) TO ANY", NULL);
+	ENT_JSON_AUTO msg = honest(&w, ONE);
+	deliver(&w, msg);
+	ENT_ASSERT(last(&w.alpha, "ready") && !ent_json_parse(ent_bytes_str(last(&w.alpha, "ready")), ENT_MESH_BYTES_MAX, &ready, NULL));
+	char value[200] = "";
+	if (key) {
+		snprintf(value, sizeof value, "%s", json_string_value(json_object_get(ready, key)));
+		value[10] = value[10] == 'a' ? 'b' : 'a';
+		json_object_set_new(ready, key, json_string(value));
+	}
+	ENT_ASSERT(!ent_json_canonical(ready, &text, NULL));
+	ent_node_peer_message(w.mallory.k.node, "alpha", ent_buf_bytes(&text));
+	const char *abort = last(&w.mallory, "abort");
+	if (!key)
+		OK(w.mallory.job[0] && !abort, "an equal plan and decision run");
+	else
+		OK(!w.mallory.job[0] && abort && strstr(abort, what), "another %s never runs: %s", key, abort ? abort : "no word of it");
+	world_end(&w);
+}
+
+static void test_disagree(void)
+{
+	ready_with(NULL, "");
+	ready_with("plan", "alpha came to another plan than mallory");
+	ready_with("decision", "alpha came to another decision than mallory");
+	ready_with("sig", "");
+}
+
+/* Nothing is asked, shared or made with numbers that are not random. */
+static void test_no_random(void)
+{
+	struct world w;
+	struct kit_node fresh;
+	struct ent_err err = ENT_ERR_INIT;
+	world_begin(&w);
+	grant(&w.alpha, "GRANT AGGREGATE(count) ON t(k) TO ANY", NULL);
+	pump(&w.alpha, &w.mallory, NULL);
+	forget(&w.mallory);
+	w.mallory.k.no_random = true;
+	OK(kit_ask(&w.mallory.k, "query", json_pack("{s:s}", "sql", ONE), NULL, &err) && !last(&w.mallory, "propose"), "no question leaves: %s",
+	   err.what);
+	OK(strstr(err.what, "random"), "and the reason is told");
+	kit_init(&fresh, 9);
+	fresh.no_random = true;
+	char *card = kit_home(&fresh, "fresh", &err);
+	OK(!card && strstr(err.what, "random"), "no keys are made: %s", err.what);
+	free(card);
+	simfs_free(fresh.fs);
+	world_end(&w);
+}
+
 /* What a peer says lands on a terminal. */
 static void test_escape(void)
 {
@@ -385,6 +443,8 @@ static void test_escape(void)
 int main(void)
 {
 	test_after();
+	test_disagree();
+	test_no_random();
 	test_escape();
 	test_bent();
 	test_stale();

@@ -85,6 +85,11 @@ int main(void)
 	copy("compare", false);
 	crash();
 	OK(entries("public.t") == 3 && !has_secret(moving), "what moves no row is not entered; its password is gone");
+	struct ent_err err = ENT_ERR_INIT;
+	alpha.k.no_random = true;
+	json_t *args = json_pack("{s:s,s:s,s:[s]}", "kind", "copy", "source", "a.csv", "targets", "b.csv");
+	OK(kit_ask(&alpha.k, "move.start", args, NULL, &err) == ENT_EIO && strstr(err.what, "random"), "without randomness nothing moves: %s",
+	   err.what);
 	ent_node_close(alpha.k.node);
 	simfs_free(alpha.k.fs);
 	return tap_done();
