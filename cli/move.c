@@ -44,7 +44,7 @@ json_t *ent_cli_move_end(const char *text)
 {
 	ENT_CLEANUP(ent_buf_deinit) struct ent_buf out = ENT_BUF(16384);
 	const char *hash = strrchr(text, '#'), *colon = strchr(text, ':');
-	size_t scheme = !strncmp(text, "sqlite:", 7) || !strncmp(text, "duckdb:", 7) ? 7 : 0;
+	size_t scheme = !strncmp(text, "sqlite:", 7) || !strncmp(text, "duckdb:", 7) || !strncmp(text, "folder:", 7) ? 7 : 0;
 	if (!scheme && ((colon && colon > text + 1) || !is_file_name(text)))
 		return json_string(text);
 	ent_buf_put(&out, text, scheme);

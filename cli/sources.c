@@ -132,7 +132,8 @@ static int choose(struct ent_sources *s, const char *url, const struct ent_conne
 			return 0;
 		}
 	ent_fail(err, ENT_EUNSUPPORTED, "no module reads %.200s", url);
-	return ent_next(err, "FILE.parquet, FILE.csv, FILE.json, FILE.arrow, hdfs://.../FILE.parquet, gluster://.../FILE.parquet, duckdb:FILE#table, "
+	return ent_next(err, "FILE.parquet, FILE.csv, FILE.json, FILE.arrow, hdfs://.../FILE.parquet, gluster://.../FILE.parquet, folder:PATH#*.csv, "
+			     "duckdb:FILE#table, "
 			     "sqlite:FILE#table, postgresql://...#schema.table, mysql://...#table, "
 			     "mongodb://...#collection, cassandra://...#table, hbase://...#table");
 }

@@ -119,7 +119,7 @@ static char *absolute_source(const char *source)
 	bool scheme = colon && colon > source + 1;
 	if (!scheme)
 		full = realpath(source, NULL);
-	else if (!strncmp(source, "sqlite:", 7) || !strncmp(source, "duckdb:", 7)) {
+	else if (!strncmp(source, "sqlite:", 7) || !strncmp(source, "duckdb:", 7) || !strncmp(source, "folder:", 7)) {
 		char *file = hash ? strndup(source + 7, (size_t)(hash - source - 7)) : strdup(source + 7);
 		char *path = file ? realpath(file, NULL) : NULL;
 		if (path && asprintf(&full, "%.7s%s%s", source, path, hash ? hash : "") < 0)

@@ -53,6 +53,29 @@ killed() { # NAME ADDRESS
 there_and_back "an Arrow file" "$work/new.arrow"
 there_and_back "an Arrow stream" "$work/new.arrows"
 killed "an Arrow file" "$work/killed.arrow"
+# Files come into a folder while the stream that follows it is killed again and again: every row once.
+csv() { python3 -c 'import sys; n = int(sys.argv[1]); print("id,name"); [print(f"{n * 1000 + i},name {i}") for i in range(700)]' "$1"; } # N
+followed_folder() {
+	local i pid
+	mkdir "$work/in" "$work/out"
+	csv 0 >"$work/in/0.csv"
+	for ((i = 1; i <= ${KILLS:-8}; i++)); do
+		"$ENTENTE" -C "$work/a" replicate run "folder:$work/in" "sqlite:$work/folder.db" --table '*.csv=t' >/dev/null 2>&1 &
+		pid=$!
+		csv "$i" >"$work/out/$i.csv" && mv "$work/out/$i.csv" "$work/in/"
+		sleep "1.$((RANDOM % 9))"
+		kill -KILL "$pid"
+		wait "$pid" 2>/dev/null
+	done
+	sleep 1.1
+	check "a folder: after $((i - 1)) kills the stream catches up" at a replicate run "folder:$work/in" "sqlite:$work/folder.db" --table '*.csv=t' --until-caught-up
+	check_exit "a folder: every row of every file, once" 0 "^equal: $((i * 700)) rows" at a compare "folder:$work/in#*.csv" "sqlite:$work/folder.db#t"
+	echo 'id,name' >"$work/in/0.csv"
+	check_exit "a folder: a file that was taken and changed stops it" 65 'changed or went away' \
+		at a replicate run "folder:$work/in" "sqlite:$work/folder.db" --table '*.csv=t' --until-caught-up
+}
+followed_folder
+
 if "$servers/hdfs.sh" present; then
 	port=$(python3 -c 'import random; print(random.randrange(20000, 30000, 16))')
 	check "HDFS starts" "$servers/hdfs.sh" start "$work/hdfs" "$port"
