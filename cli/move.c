@@ -20,7 +20,8 @@ static double now_seconds(void)
 
 static bool is_file_name(const char *text)
 {
-	static const char *const suffixes[] = { ".csv", ".tsv", ".json", ".ndjson", ".jsonl", ".parquet", ".arrow", ".gz" };
+	static const char *const suffixes[] = { ".csv",   ".tsv",    ".json",    ".ndjson", ".jsonl", ".parquet",
+						".arrow", ".arrows", ".feather", ".ipc",    ".gz" };
 	size_t n = strlen(text);
 	if (strchr(text, '/') || access(text, F_OK) == 0)
 		return true;

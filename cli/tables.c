@@ -166,7 +166,8 @@ const struct ent_cli_command ent_cli_add = {
 	.summary = "register a table from a file or database",
 	.about = "Registers a table. The schema is discovered; what the other members see of it is printed: names, types, padded size, bounds, "
 		 "unique keys. "
-		 "SOURCE: FILE.parquet, FILE.csv, FILE.json, duckdb:FILE#table, sqlite:FILE#table, postgresql://...#schema.table, mysql://...#table, "
+		 "SOURCE: FILE.parquet, FILE.csv, FILE.json, FILE.arrow, the same files as hdfs://... or gluster://..., folder:PATH#*.csv, "
+		 "duckdb:FILE#table, sqlite:FILE#table, postgresql://...#schema.table, mysql://...#table, "
 		 "mongodb://...#collection, cassandra://...#table, hbase://...#table",
 	.examples = { "entente add flights flights.csv --null NA",
 		      "entente add people 'postgresql://reader@db/main#public.people' --password-file pw" },
