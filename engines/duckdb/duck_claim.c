@@ -12,6 +12,8 @@
 struct ent_duck_claim {
 	struct ent_duck_claim *next;
 	bool writes;
+	duckdb_database db; /* shared by refs writers; NULL: nothing is shared */
+	unsigned refs;
 	char path[PATH_MAX]; /* canonical, but for the last part of a file that is not there */
 };
 
@@ -71,16 +73,57 @@ int ent_duck_claim(const char *path, bool writes, struct ent_duck_claim **ret, s
 	return code;
 }
 
+static struct ent_duck_claim *shared_find(const char *path)
+{
+	for (struct ent_duck_claim *c = claims; c; c = c->next)
+		if (c->db && !strcmp(c->path, path)) {
+			c->refs++;
+			return c;
+		}
+	return NULL;
+}
+
+int ent_duck_claim_shared(const char *path, duckdb_database *db, int *ret_first, struct ent_duck_claim **ret, struct ent_err *err)
+{
+	char real[PATH_MAX];
+	ENT_TRY(canonical(path, real, err));
+	pthread_mutex_lock(&lock);
+	struct ent_duck_claim *c = shared_find(real);
+	pthread_mutex_unlock(&lock);
+	*ret_first = !c;
+	if (!c)
+		return ent_duck_claim(path, true, ret, err);
+	duckdb_close(db);
+	*db = c->db;
+	*ret = c;
+	return 0;
+}
+
+void ent_duck_share(struct ent_duck_claim *c, duckdb_database db)
+{
+	pthread_mutex_lock(&lock);
+	c->db = db;
+	c->refs = 1;
+	pthread_mutex_unlock(&lock);
+}
+
+int ent_duck_is_shared(const struct ent_duck_claim *c) { return c && c->db; }
+
 void ent_duck_unclaim(struct ent_duck_claim **c)
 {
 	if (!*c)
 		return;
 	pthread_mutex_lock(&lock);
+	bool last = !(*c)->db || !--(*c)->refs;
 	struct ent_duck_claim **at = &claims;
-	while (*at != *c)
+	while (last && *at != *c)
 		at = &(*at)->next;
-	*at = (*c)->next;
+	if (last) {
+		if ((*c)->db)
+			duckdb_close(&(*c)->db);
+		*at = (*c)->next;
+		free(*c);
+	}
 	pthread_mutex_unlock(&lock);
-	free(*c);
 	*c = NULL;
 }

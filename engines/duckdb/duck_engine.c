@@ -49,7 +49,7 @@ static int rows_load(struct ent_session *s, const char *name, struct ArrowArrayS
 	ENT_SCHEMA_AUTO schema = { 0 };
 	ENT_CLEANUP(ent_duck_loader_close) struct ent_duck_loader l = { 0 };
 	ENT_TRY(ent_stream_schema(rows, &schema, err));
-	ENT_TRY(ent_duck_table_create(&s->duck, name, &schema, NULL, err));
+	ENT_TRY(ent_duck_table_create(&s->duck, name, &schema, NULL, false, err));
 	ENT_TRY(ent_duck_loader_open(&s->duck, name, &schema, NULL, &l, err));
 	return load_batches(rows, &schema, &l, err);
 }

@@ -6,10 +6,11 @@
 
 #include "arrow/fit.h"
 
-int ent_duck_table_create(struct ent_duck *d, const char *name, const struct ArrowSchema *schema, const struct ent_type *types, struct ent_err *err)
+int ent_duck_table_create(struct ent_duck *d, const char *name, const struct ArrowSchema *schema, const struct ent_type *types, bool staged,
+			  struct ent_err *err)
 {
 	ENT_CLEANUP(ent_buf_deinit) struct ent_buf sql = ENT_BUF((size_t)1 << 20);
-	ent_buf_str(&sql, "CREATE TABLE ");
+	ent_buf_str(&sql, staged ? "CREATE OR REPLACE TEMP TABLE " : "CREATE TABLE ");
 	ent_duck_name(&sql, name);
 	for (size_t i = 0; i < (size_t)schema->n_children; i++) {
 		struct ent_field_info f;

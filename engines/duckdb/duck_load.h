@@ -3,8 +3,9 @@
 #define ENT_DUCKDB_DUCK_LOAD_H
 #include "duck.h"
 
-/* types: one per column when the table has other types than the schema (see arrow/fit.h), else NULL. */
-int ent_duck_table_create(struct ent_duck *d, const char *name, const struct ArrowSchema *schema, const struct ent_type *types, struct ent_err *err);
+/* types: one per column when the table has other types than the schema (see arrow/fit.h), else NULL. staged: a temporary table. */
+int ent_duck_table_create(struct ent_duck *d, const char *name, const struct ArrowSchema *schema, const struct ent_type *types, bool staged,
+			  struct ent_err *err);
 
 struct ent_duck_loader {
 	const struct ent_duck *duck;

@@ -1,5 +1,5 @@
 /* The sink: one attached database `dst`, tables filled by appenders inside its transactions. */
-#include "duck_sink.h"
+#include "duck_sink_inner.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -13,34 +13,12 @@
 #include "arrow/sink.h"
 #include "duck_load.h"
 
-#define TABLES_MAX 100
 #define FILE_TABLE "rows"
-#define SQL_MAX ((size_t)4 << 20)
-#define SQL_AUTO ENT_CLEANUP(ent_buf_deinit) struct ent_buf
 
-struct table {
-	char name[256], real[300]; /* real: where rows go, the side table of a replace */
-	enum ent_write_mode mode;
-	struct ArrowSchema schema;
-	struct ent_type *types;
-	struct ent_duck_loader loader;
-};
-
-struct ent_sink {
-	struct ent_duck_place *place;
-	char job[200];
-	uint64_t epoch;
-	bool begun;
-	struct table tables[TABLES_MAX];
-	size_t n_tables;
-};
-
-static int run(struct ent_duck_place *p, const char *sql, const char *what, struct ent_err *err) { return ent_duck_run(&p->duck, sql, what, err); }
-
-static int run_buf(struct ent_duck_place *p, struct ent_buf *sql, const char *what, struct ent_err *err)
+int ent_duck_place_run(struct ent_duck_place *p, struct ent_buf *sql, const char *what, struct ent_err *err)
 {
 	ENT_TRY(ent_buf_check(sql, err));
-	return run(p, ent_buf_text(sql), what, err);
+	return ent_duck_run(&p->duck, ent_buf_text(sql), what, err);
 }
 
 /* --- the place --- */
@@ -102,6 +80,10 @@ int ent_duck_place_open(const struct ent_host *host, const char *path, enum ent_
 
 void ent_duck_place_close(struct ent_duck_place *p)
 {
+	if (ent_duck_is_shared(p->claim)) {
+		duckdb_disconnect(&p->duck.con);
+		p->duck.db = NULL;
+	}
 	ent_duck_close(&p->duck);
 	ent_duck_unclaim(&p->claim);
 	ent_buf_deinit(&p->how);
@@ -110,18 +92,34 @@ void ent_duck_place_close(struct ent_duck_place *p)
 	*p = (struct ent_duck_place){ 0 };
 }
 
+/* Another session of this process may have the database open already. */
+static int claim_take(struct ent_duck_place *p, int *ret_first, struct ent_err *err)
+{
+	*ret_first = 1;
+	if (p->claim)
+		return 0;
+	if (p->read_only || p->file != ENT_DUCK_DATABASE)
+		return ent_duck_claim(p->store, !p->read_only, &p->claim, err);
+	duckdb_disconnect(&p->duck.con);
+	ENT_TRY(ent_duck_claim_shared(p->store, &p->duck.db, ret_first, &p->claim, err));
+	return duckdb_connect(p->duck.db, &p->duck.con) == DuckDBSuccess ? 0 : ent_fail(err, ENT_EINTERNAL, "DuckDB gives no connection");
+}
+
 int ent_duck_place_attach(struct ent_duck_place *p, struct ent_err *err)
 {
 	SQL_AUTO sql = ENT_BUF(16384);
+	int first;
 	if (p->attached)
 		return 0;
-	if (!p->claim)
-		ENT_TRY(ent_duck_claim(p->store, !p->read_only, &p->claim, err));
+	ENT_TRY(claim_take(p, &first, err));
 	ent_buf_str(&sql, "ATTACH ");
 	ent_duck_literal(&sql, p->store);
 	ent_buf_printf(&sql, " AS dst (TYPE duckdb%s)", p->read_only ? ", READ_ONLY" : "");
-	ENT_TRY(run_buf(p, &sql, "the target cannot be opened for writing", err));
-	ENT_TRY(run(p, "USE dst", "the target cannot be used", err));
+	if (first)
+		ENT_TRY(ent_duck_place_run(p, &sql, "the target cannot be opened for writing", err));
+	if (first && !p->read_only && p->file == ENT_DUCK_DATABASE)
+		ent_duck_share(p->claim, p->duck.db);
+	ENT_TRY(ent_duck_run(&p->duck, "USE dst", "the target cannot be used", err));
 	p->attached = true;
 	return 0;
 }
@@ -204,11 +202,11 @@ int ent_duck_map(struct ent_duck_place *p, const struct ent_target *target, stru
 
 /* --- transactions and checkpoints --- */
 
-static int begin(struct ent_sink *k, struct ent_err *err)
+int ent_duck_sink_begin(struct ent_sink *k, struct ent_err *err)
 {
 	if (k->begun)
 		return 0;
-	ENT_TRY(run(k->place, "BEGIN", "no transaction can be begun", err));
+	ENT_TRY(ent_duck_run(&k->place->duck, "BEGIN", "no transaction can be begun", err));
 	k->begun = true;
 	return 0;
 }
@@ -227,7 +225,7 @@ int ent_duck_sink_rollback(struct ent_sink *k, struct ent_err *err)
 	if (!k->begun)
 		return 0;
 	k->begun = false;
-	return run(k->place, "ROLLBACK", "the transaction cannot be taken back", err);
+	return ent_duck_run(&k->place->duck, "ROLLBACK", "the transaction cannot be taken back", err);
 }
 
 void ent_duck_sink_close(struct ent_sink *k)
@@ -235,9 +233,10 @@ void ent_duck_sink_close(struct ent_sink *k)
 	if (!k)
 		return;
 	(void)ent_duck_sink_rollback(k, NULL);
-	for (size_t i = 0; i < TABLES_MAX; i++) {
+	for (size_t i = 0; i < ENT_DUCK_TABLES_MAX; i++) {
 		ent_schema_release(&k->tables[i].schema);
 		free(k->tables[i].types);
+		free(k->tables[i].is_key);
 	}
 	free(k);
 }
@@ -255,7 +254,7 @@ static int point_put(struct ent_sink *k, const struct ent_sink_checkpoint *c, st
 	ent_buf_printf(&sql, ", %llu, %llu, ", (unsigned long long)c->rows, (unsigned long long)k->epoch);
 	ent_duck_literal(&sql, c->hash);
 	ent_buf_str(&sql, ")");
-	return run_buf(k->place, &sql, "the checkpoint cannot be written", err);
+	return ent_duck_place_run(k->place, &sql, "the checkpoint cannot be written", err);
 }
 
 /* One column of a checkpoint's row inside the open transaction; "" when there is none. */
@@ -313,6 +312,19 @@ static int epoch_check(struct ent_sink *k, struct ent_err *err)
 	return now == k->epoch ? 0 : ent_sink_overtaken(now, k->epoch, err);
 }
 
+/* Inside the transaction, whose snapshot may be older than another run: writing the row fails when somebody else wrote it meanwhile. */
+static int epoch_hold(struct ent_sink *k, struct ent_err *err)
+{
+	struct ent_sink_checkpoint c = { .part = ENT_SINK_EPOCH_PART };
+	struct ent_err why = ENT_ERR_INIT;
+	int code = point_put(k, &c, &why);
+	if (code && strstr(why.why, "onflict"))
+		return ent_sink_overtaken(0, k->epoch, err);
+	if (code && err)
+		*err = why;
+	return code;
+}
+
 int ent_duck_sink_commit(struct ent_sink *k, const struct ent_sink_checkpoint *c, struct ent_err *err)
 {
 	int code = epoch_check(k, err);
@@ -320,11 +332,12 @@ int ent_duck_sink_commit(struct ent_sink *k, const struct ent_sink_checkpoint *c
 		if (k->tables[i].loader.appender)
 			code = ent_duck_loader_flush(&k->tables[i].loader, err);
 	loaders_close(k);
-	code = code ? code : begin(k, err);
+	code = code ? code : ent_duck_sink_begin(k, err);
+	code = code ? code : epoch_hold(k, err);
 	if (!code && c)
 		code = point_put(k, c, err);
 	if (!code)
-		code = run(k->place, "COMMIT", "the transaction cannot be committed", err);
+		code = ent_duck_run(&k->place->duck, "COMMIT", "the transaction cannot be committed", err);
 	if (code)
 		(void)ent_duck_sink_rollback(k, NULL);
 	k->begun = false;
@@ -336,10 +349,10 @@ static int epoch_take(struct ent_sink *k, struct ent_err *err)
 	struct ent_sink_checkpoint c = { .part = ENT_SINK_EPOCH_PART };
 	ENT_TRY(epoch_read(k, &k->epoch, err));
 	k->epoch++;
-	ENT_TRY(begin(k, err));
+	ENT_TRY(ent_duck_sink_begin(k, err));
 	ENT_TRY(point_put(k, &c, err));
 	k->begun = false;
-	return run(k->place, "COMMIT", "the epoch cannot be written", err);
+	return ent_duck_run(&k->place->duck, "COMMIT", "the epoch cannot be written", err);
 }
 
 int ent_duck_sink_open(struct ent_duck_place *p, const char *job, uint64_t *epoch, struct ent_sink **ret, struct ent_err *err)
@@ -351,10 +364,11 @@ int ent_duck_sink_open(struct ent_duck_place *p, const char *job, uint64_t *epoc
 	k->epoch = *epoch;
 	snprintf(k->job, sizeof k->job, "%s", job);
 	ENT_TRY(ent_duck_place_attach(p, err));
-	ENT_TRY(run(p,
-		    "CREATE TABLE IF NOT EXISTS _entente_checkpoint (job VARCHAR, part VARCHAR, cursor VARCHAR NOT NULL, rows BIGINT NOT NULL, "
-		    "epoch BIGINT NOT NULL, hash VARCHAR NOT NULL, PRIMARY KEY (job, part))",
-		    "the table of checkpoints cannot be made", err));
+	ENT_TRY(ent_duck_run(
+		&p->duck,
+		"CREATE TABLE IF NOT EXISTS _entente_checkpoint (job VARCHAR, part VARCHAR, cursor VARCHAR NOT NULL, rows BIGINT NOT NULL, "
+		"epoch BIGINT NOT NULL, hash VARCHAR NOT NULL, PRIMARY KEY (job, part))",
+		"the table of checkpoints cannot be made", err));
 	ENT_TRY(*epoch ? epoch_check(k, err) : epoch_take(k, err));
 	*epoch = k->epoch;
 	*ret = k;
@@ -369,7 +383,7 @@ static int dropped(struct ent_sink *k, const char *name, struct ent_err *err)
 	SQL_AUTO sql = ENT_BUF(4096);
 	ent_buf_str(&sql, "DROP TABLE IF EXISTS ");
 	ent_duck_name(&sql, name);
-	return run_buf(k->place, &sql, "the table cannot be dropped", err);
+	return ent_duck_place_run(k->place, &sql, "the table cannot be dropped", err);
 }
 
 static int mode_check(const struct ent_duck_place *p, const struct ent_target *target, bool there, struct ent_err *err)
@@ -378,14 +392,14 @@ static int mode_check(const struct ent_duck_place *p, const struct ent_target *t
 		ent_fail(err, ENT_EUSAGE, "%.200s is there already", p->file == ENT_DUCK_DATABASE ? target->object : p->path);
 		return ent_next(err, "choose --mode replace, or another name"), ENT_EUSAGE;
 	}
-	if (target->mode == ENT_WRITE_UPSERT || (target->mode == ENT_WRITE_APPEND && there && p->file != ENT_DUCK_DATABASE)) {
-		ent_fail(err, ENT_EUNSUPPORTED, "%s", p->file == ENT_DUCK_DATABASE ? "a DuckDB table takes no upsert" : "a file is written whole");
+	if (p->file != ENT_DUCK_DATABASE && (target->mode == ENT_WRITE_UPSERT || (target->mode == ENT_WRITE_APPEND && there))) {
+		ent_fail(err, ENT_EUNSUPPORTED, "a file is written whole");
 		return ent_next(err, "choose --mode replace, or another name"), ENT_EUNSUPPORTED;
 	}
 	return 0;
 }
 
-static int table_ready(struct ent_sink *k, struct table *t, const struct ent_target *target, struct ent_err *err)
+static int table_ready(struct ent_sink *k, struct ent_duck_into *t, const struct ent_target *target, struct ent_err *err)
 {
 	ENT_SCHEMA_AUTO there = { 0 }, side = { 0 };
 	bool database = k->place->file == ENT_DUCK_DATABASE;
@@ -408,25 +422,32 @@ static int table_ready(struct ent_sink *k, struct table *t, const struct ent_tar
 		if (field_map(k->place, &side, &f, &t->types[i], native, why) == ENT_MAP_REFUSED)
 			return ent_fail(err, ENT_EUNSUPPORTED, "column %.200s cannot be written: %s", f.name, why);
 	}
-	return side.release ? 0 : ent_duck_table_create(&k->place->duck, t->real, &t->schema, t->types, err);
+	if (side.release)
+		return 0;
+	ENT_TRY(ent_duck_table_create(&k->place->duck, t->real, &t->schema, t->types, false, err));
+	return t->mode == ENT_WRITE_UPSERT ? ent_duck_key_make(k, t, err) : 0;
 }
 
 int ent_duck_sink_table(struct ent_sink *k, const struct ent_target *target, size_t *ret_index, struct ent_err *err)
 {
-	if (k->n_tables == TABLES_MAX || (k->n_tables && k->place->file != ENT_DUCK_DATABASE))
+	if (k->n_tables == ENT_DUCK_TABLES_MAX || (k->n_tables && k->place->file != ENT_DUCK_DATABASE))
 		return ent_fail(err, ENT_EUNSUPPORTED, "this target takes no further table");
-	struct table *t = &k->tables[k->n_tables];
+	struct ent_duck_into *t = &k->tables[k->n_tables];
 	bool side = target->mode == ENT_WRITE_REPLACE && k->place->file == ENT_DUCK_DATABASE;
 	snprintf(t->name, sizeof t->name, "%s", table_name(k->place, target->object));
 	snprintf(t->real, sizeof t->real, "%s%s", side ? "_entente_new_" : "", t->name);
 	t->mode = target->mode;
 	ent_schema_release(&t->schema);
 	free(t->types);
+	free(t->is_key);
+	t->is_key = NULL;
+	t->rows = 0;
 	t->types = (struct ent_type *)calloc((size_t)target->schema->n_children + 1, sizeof *t->types);
 	if (!t->types)
 		return ent_nomem(err);
 	ENT_TRY(ent_schema_dup(target->schema, &t->schema, err));
-	ENT_TRY(begin(k, err));
+	ENT_TRY(ent_duck_keys_mark(t, target, err));
+	ENT_TRY(ent_duck_sink_begin(k, err));
 	ENT_TRY(table_ready(k, t, target, err));
 	*ret_index = k->n_tables++;
 	return 0;
@@ -434,10 +455,12 @@ int ent_duck_sink_table(struct ent_sink *k, const struct ent_target *target, siz
 
 int ent_duck_sink_rows(struct ent_sink *k, size_t index, const struct ArrowArray *rows, struct ent_err *err)
 {
-	struct table *t = &k->tables[index];
+	struct ent_duck_into *t = &k->tables[index];
 	ENT_BATCH_AUTO b = { 0 };
 	ENT_TRY(ent_batch_open_copy(&t->schema, rows, &b, err));
-	ENT_TRY(begin(k, err));
+	ENT_TRY(ent_duck_sink_begin(k, err));
+	if (t->mode == ENT_WRITE_UPSERT)
+		return ent_duck_rows_upsert(k, t, &b, err);
 	if (!t->loader.appender)
 		ENT_TRY(ent_duck_loader_open(&k->place->duck, t->real, &t->schema, t->types, &t->loader, err));
 	t->loader.endless = k->place->file == ENT_DUCK_DATABASE;
@@ -449,10 +472,10 @@ int ent_duck_sink_truncate(struct ent_sink *k, size_t index, struct ent_err *err
 {
 	SQL_AUTO sql = ENT_BUF(4096);
 	loaders_close(k);
-	ENT_TRY(begin(k, err));
+	ENT_TRY(ent_duck_sink_begin(k, err));
 	ent_buf_str(&sql, "DELETE FROM ");
 	ent_duck_name(&sql, k->tables[index].real);
-	return run_buf(k->place, &sql, "the table cannot be emptied", err);
+	return ent_duck_place_run(k->place, &sql, "the table cannot be emptied", err);
 }
 
 /* --- the end --- */
@@ -485,7 +508,7 @@ static int file_write(struct ent_sink *k, struct ent_err *err)
 	ent_buf_str(&sql, "COPY " FILE_TABLE " TO ");
 	ent_duck_literal(&sql, part);
 	ent_buf_printf(&sql, " %s", ent_buf_text(&p->how));
-	ENT_TRY(run_buf(p, &sql, "the file cannot be written", err));
+	ENT_TRY(ent_duck_place_run(p, &sql, "the file cannot be written", err));
 	ENT_TRY(synced(part, O_RDONLY, err));
 	if (rename(part, p->path) != 0)
 		return io_fail("cannot give its name to", p->path, err);
@@ -496,24 +519,24 @@ static int file_write(struct ent_sink *k, struct ent_err *err)
 static int store_remove(struct ent_duck_place *p, struct ent_err *err)
 {
 	char wal[4200];
-	ENT_TRY(run(p, "USE memory", "the staging database cannot be left", err));
-	ENT_TRY(run(p, "DETACH dst", "the staging database cannot be closed", err));
+	ENT_TRY(ent_duck_run(&p->duck, "USE memory", "the staging database cannot be left", err));
+	ENT_TRY(ent_duck_run(&p->duck, "DETACH dst", "the staging database cannot be closed", err));
 	p->attached = false;
 	snprintf(wal, sizeof wal, "%s.wal", p->store);
 	(void)unlink(wal);
 	return unlink(p->store) && errno != ENOENT ? io_fail("cannot remove", p->store, err) : 0;
 }
 
-static int changed_over(struct ent_sink *k, struct table *t, struct ent_err *err)
+static int changed_over(struct ent_sink *k, struct ent_duck_into *t, struct ent_err *err)
 {
 	SQL_AUTO sql = ENT_BUF(4096);
 	ent_buf_str(&sql, "ALTER TABLE ");
 	ent_duck_name(&sql, t->real);
 	ent_buf_str(&sql, " RENAME TO ");
 	ent_duck_name(&sql, t->name);
-	ENT_TRY(begin(k, err));
+	ENT_TRY(ent_duck_sink_begin(k, err));
 	ENT_TRY(dropped(k, t->name, err));
-	return run_buf(k->place, &sql, "the new table cannot take its name", err);
+	return ent_duck_place_run(k->place, &sql, "the new table cannot take its name", err);
 }
 
 int ent_duck_sink_finish(struct ent_sink *k, int forget, struct ent_err *err)
@@ -528,10 +551,10 @@ int ent_duck_sink_finish(struct ent_sink *k, int forget, struct ent_err *err)
 			ENT_TRY(changed_over(k, &k->tables[i], err));
 	if (forget) {
 		SQL_AUTO sql = ENT_BUF(4096);
-		ENT_TRY(begin(k, err));
+		ENT_TRY(ent_duck_sink_begin(k, err));
 		ent_buf_str(&sql, "DELETE FROM _entente_checkpoint WHERE part <> '" ENT_SINK_EPOCH_PART "' AND job = ");
 		ent_duck_literal(&sql, k->job);
-		ENT_TRY(run_buf(k->place, &sql, "the checkpoints cannot be removed", err));
+		ENT_TRY(ent_duck_place_run(k->place, &sql, "the checkpoints cannot be removed", err));
 	}
 	return ent_duck_sink_commit(k, NULL, err);
 }

@@ -25,6 +25,9 @@ int ent_duck_map(struct ent_duck_place *p, const struct ent_target *target, stru
 int ent_duck_sink_open(struct ent_duck_place *p, const char *job, uint64_t *epoch, struct ent_sink **ret, struct ent_err *err);
 int ent_duck_sink_table(struct ent_sink *k, const struct ent_target *target, size_t *ret_index, struct ent_err *err);
 int ent_duck_sink_rows(struct ent_sink *k, size_t index, const struct ArrowArray *rows, struct ent_err *err);
+/* duck_apply.c: rows by key */
+int ent_duck_sink_changes(struct ent_sink *k, size_t index, const struct ArrowSchema *schema, const struct ArrowArray *rows, struct ent_err *err);
+int ent_duck_sink_alter(struct ent_sink *k, size_t index, const struct ArrowSchema *schema, struct ent_err *err);
 int ent_duck_sink_truncate(struct ent_sink *k, size_t index, struct ent_err *err);
 int ent_duck_sink_commit(struct ent_sink *k, const struct ent_sink_checkpoint *c, struct ent_err *err);
 int ent_duck_sink_rollback(struct ent_sink *k, struct ent_err *err);

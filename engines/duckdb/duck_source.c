@@ -653,8 +653,8 @@ const struct ent_connector *ent_connector_entry(void)
 							.schemes = "file duckdb",
 							.suffixes = "csv tsv parquet json ndjson jsonl",
 							.dialect = "duckdb",
-							.capabilities =
-								ENT_CAP_SNAPSHOT | ENT_CAP_SPLIT | ENT_CAP_SQL | ENT_CAP_WRITE | ENT_CAP_TXN_SINK,
+							.capabilities = ENT_CAP_SNAPSHOT | ENT_CAP_SPLIT | ENT_CAP_SQL | ENT_CAP_WRITE |
+									ENT_CAP_TXN_SINK | ENT_CAP_UPSERT,
 							.open = source_open,
 							.close = source_close,
 							.describe = source_describe,
@@ -666,6 +666,8 @@ const struct ent_connector *ent_connector_entry(void)
 							.sink_open = source_sink,
 							.sink_table = ent_duck_sink_table,
 							.sink_rows = ent_duck_sink_rows,
+							.sink_changes = ent_duck_sink_changes,
+							.sink_alter = ent_duck_sink_alter,
 							.sink_truncate = ent_duck_sink_truncate,
 							.sink_commit = ent_duck_sink_commit,
 							.sink_rollback = ent_duck_sink_rollback,

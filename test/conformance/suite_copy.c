@@ -465,22 +465,6 @@ static void target_fill(struct kit_target *t, const char *job, uint64_t epoch, c
 }
 
 /* Where one session writes at a time: nothing stays of what was not committed, and a run that was overtaken while it was idle commits nothing. */
-/* A second session would be the danger, not the older epoch. */
-static void promises_one_session(const struct suite_copy *s)
-{
-	struct kit_target a = { .s = s }, b = { .s = s };
-	struct ent_err e = ENT_ERR_INIT;
-	OK(!kit_target_open(&a, s, "promise", 0, &e), "%s: a run: %s", s->name, e.what);
-	OK_INT(kit_target_open(&b, s, "promise", 0, &e), ENT_EAGAIN, "%s: no second one beside it: %s", s->name, e.what);
-	kit_target_close(&b);
-	uint64_t old = a.epoch;
-	kit_target_close(&a);
-	OK(!kit_target_open(&b, s, "promise", 0, &e) && b.epoch == old + 1, "%s: a newer run has a higher epoch: %s", s->name, e.what);
-	kit_target_close(&b);
-	OK_INT(kit_target_open(&a, s, "promise", old, &e), ENT_EAGAIN, "%s: nobody joins a run that is over: %s", s->name, e.what);
-	kit_target_close(&a);
-}
-
 static void promises_one_by_one(const struct suite_copy *s, const char *object)
 {
 	static const int64_t first[] = { 7 }, second[] = { 8 };
@@ -519,7 +503,7 @@ static void test_promises(const struct suite_copy *s)
 	if (exact && !s->one_writer)
 		OK_INT(kit_count(s, object), 0, "%s: what was not committed is gone", s->name);
 	if (s->one_writer) {
-		s->one_session ? promises_one_session(s) : promises_one_by_one(s, object);
+		promises_one_by_one(s, object);
 		return;
 	}
 	target_fill(&a, "promise", 0, object, 2, &schema);

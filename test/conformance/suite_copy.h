@@ -65,7 +65,6 @@ struct suite_copy {
 	/* Does the step; false: this store has no such thing (the part is skipped by name). */
 	bool (*change)(const char *object, enum suite_change step);
 	bool one_writer;          /* one session writes at a time, and a table that is made comes and goes with the transaction */
-	bool one_session;         /* with one_writer: a second session for writing is refused while one is open */
 	const char *missing_text; /* part of the error after SUITE_CHANGE_LOSE; NULL: any text */
 };
 

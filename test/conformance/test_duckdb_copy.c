@@ -72,15 +72,9 @@ int main(int argc, char **argv)
 	if (argc != 2 || !mkdtemp(folder) || !(c = suite_module(argv[1])))
 		return 2;
 	snprintf(url, sizeof url, "duckdb:%s/t.db", folder);
-	const struct suite_copy copy = { .name = "DuckDB",
-					 .connector = c,
-					 .url = url,
-					 .options = options,
-					 .n_options = 1,
-					 .prefix = "",
-					 .drop = drop,
-					 .one_writer = true,
-					 .one_session = true };
+	const struct suite_copy copy = {
+		.name = "DuckDB", .connector = c, .url = url, .options = options, .n_options = 1, .prefix = "", .drop = drop, .one_writer = true
+	};
 	suite_copy_run(&copy);
 	static const char *const files[] = { "one.parquet", "two.csv", "three.ndjson" };
 	for (size_t i = 0; i < ENT_COUNT(files); i++)

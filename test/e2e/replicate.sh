@@ -15,6 +15,10 @@ check_exit "a run in the foreground copies" 0 '^3000 rows copied, 0 rows applied
 sql "$work/src.db" "UPDATE t SET v = 'changed' WHERE id <= 5; DELETE FROM t WHERE id = 9"
 check_exit "and the next one applies what changed" 0 '^0 rows copied, 6 rows applied' at a replicate run "$src#t" "sqlite:$work/run.db#t" --until-caught-up
 check "equal" at a compare "$src#t" "sqlite:$work/run.db#t"
+check_exit "a stream into a DuckDB table" 0 '^2999 rows copied' at a replicate run "$src#t" "duckdb:$work/run.duckdb#t" --until-caught-up
+sql "$work/src.db" "UPDATE t SET v = 'changed twice' WHERE id <= 3; DELETE FROM t WHERE id = 10; INSERT INTO t VALUES (10000, 'late', 0.5)"
+check_exit "goes on, too" 0 '^0 rows copied, 5 rows applied' at a replicate run "$src#t" "duckdb:$work/run.duckdb#t" --until-caught-up
+check "equal" at a compare "$src#t" "duckdb:$work/run.duckdb#t"
 sql "$work/src.db" "CREATE TABLE price (id INTEGER PRIMARY KEY NOT NULL, p DECIMAL(12,2)); INSERT INTO price VALUES (1, '0.25'), (2, '7')"
 sql "$work/run.db" "CREATE TABLE price (id INTEGER PRIMARY KEY NOT NULL, p REAL)"
 check_exit "a column that would lose something stops a stream before its first row" 2 'allow-lossy p' at a replicate run "$src#price" "sqlite:$work/run.db#price" --until-caught-up
