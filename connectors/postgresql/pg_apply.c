@@ -177,7 +177,7 @@ static int row_apply(struct changes *c, struct params *p, size_t row, struct ent
 	ENT_TRY(ent_buf_check(&p->text, err));
 	for (size_t i = 0; i < p->n; i++)
 		p->values[i] = p->at[i] == NONE ? NULL : (const char *)p->text.data + p->at[i];
-	return ent_pg_run(c->k->src, ent_buf_text(&sql), p->values, p->n, NULL, "PostgreSQL refuses a changed row", err);
+	return ent_pg_sink_exec(c->k, ent_buf_text(&sql), p->values, p->n, NULL, "PostgreSQL refuses a changed row", err);
 }
 
 static int rows_apply(struct changes *c, struct ent_err *err)

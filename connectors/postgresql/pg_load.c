@@ -44,6 +44,7 @@ int ent_pg_load_flush(struct ent_sink *k, size_t leave, struct ent_err *err)
 	ENT_TRY(ent_buf_check(&k->out, err));
 	if (k->out.len <= leave)
 		return 0;
+	ent_pg_journal_data(k, ent_buf_bytes(&k->out));
 	for (size_t at = 0; at < k->out.len;) {
 		size_t n = k->out.len - at > SEND_BYTES ? SEND_BYTES : k->out.len - at;
 		int sent = PQputCopyData(k->src->con, (const char *)k->out.data + at, (int)n);
@@ -56,6 +57,22 @@ int ent_pg_load_flush(struct ent_sink *k, size_t leave, struct ent_err *err)
 	return 0;
 }
 
+/* The COPY itself may be what CockroachDB wants repeated. */
+static int copy_open(struct ent_sink *k, const char *sql, struct ent_err *err)
+{
+	struct ent_err e = ENT_ERR_INIT;
+	int code = ent_pg_copy_begin(k->src, sql, PGRES_COPY_IN, "the table does not take rows", &e);
+	while (code && ent_pg_again_wanted(k, &e) && !ent_pg_again(k, &e)) {
+		e = (struct ent_err)ENT_ERR_INIT;
+		code = ent_pg_copy_begin(k->src, sql, PGRES_COPY_IN, "the table does not take rows", &e);
+	}
+	if (code && err)
+		*err = e;
+	if (!code)
+		ent_pg_journal_copy(k, sql);
+	return code;
+}
+
 int ent_pg_load_begin(struct ent_sink *k, struct ent_pg_dest *d, const char *table, const char *columns, bool as_text, struct ent_err *err)
 {
 	ENT_CLEANUP(ent_buf_deinit) struct ent_buf sql = ENT_BUF((size_t)1 << 20);
@@ -65,7 +82,7 @@ int ent_pg_load_begin(struct ent_sink *k, struct ent_pg_dest *d, const char *tab
 	ENT_TRY(ent_pg_sink_begin(k, err));
 	ent_buf_printf(&sql, "COPY %s (%s) FROM STDIN (FORMAT %s)", table, columns, as_text ? "text" : "binary");
 	ENT_TRY(ent_buf_check(&sql, err));
-	ENT_TRY(ent_pg_copy_begin(k->src, ent_buf_text(&sql), PGRES_COPY_IN, "the table does not take rows", err));
+	ENT_TRY(copy_open(k, ent_buf_text(&sql), err));
 	k->loading = d;
 	k->loading_text = as_text;
 	k->loaded = 0;
@@ -106,7 +123,14 @@ int ent_pg_load_end(struct ent_sink *k, struct ent_err *err)
 	ENT_TRY(drained(k, err));
 	k->loading = NULL;
 	(void)PQsetnonblocking(k->src->con, 0);
-	return load_answer(k, err);
+	ent_pg_journal_end(k);
+	struct ent_err e = ENT_ERR_INIT;
+	int code = load_answer(k, &e);
+	if (code && !k->ending && ent_pg_again_wanted(k, &e))
+		code = ent_pg_again(k, &e);
+	if (code && err)
+		*err = e;
+	return code;
 }
 
 /* --- the stage --- */

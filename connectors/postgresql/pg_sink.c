@@ -8,19 +8,22 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#define ENDS_MAX 8u /* tries to end a transaction that CockroachDB wants repeated */
+
 int ent_pg_sink_begin(struct ent_sink *k, struct ent_err *err)
 {
 	if (k->open)
 		return 0;
 	ENT_TRY(ent_pg_run(k->src, "BEGIN", NULL, 0, NULL, "PostgreSQL begins no transaction", err));
 	k->open = true;
+	ent_pg_journal_reset(k);
 	return 0;
 }
 
 static int run(struct ent_sink *k, const char *sql, const char *const *params, size_t n, PGresult **ret, const char *what, struct ent_err *err)
 {
 	ENT_TRY(ent_pg_load_end(k, err));
-	return ent_pg_run(k->src, sql, params, n, ret, what, err);
+	return ent_pg_sink_exec(k, sql, params, n, ret, what, err);
 }
 
 int ent_pg_sink_run(struct ent_sink *k, const char *sql, const char *what, struct ent_err *err) { return run(k, sql, NULL, 0, NULL, what, err); }
@@ -139,6 +142,7 @@ void ent_pg_sink_close(struct ent_sink *k)
 	free(k->dests);
 	ent_buf_deinit(&k->checkpoints);
 	ent_buf_deinit(&k->out);
+	ent_buf_deinit(&k->journal);
 	free(k->job);
 	free(k);
 }
@@ -201,16 +205,36 @@ static int commit_ready(struct ent_sink *k, const struct ent_sink_checkpoint *c,
 	return c ? ent_pg_checkpoint_put(k, c, err) : 0;
 }
 
-int ent_pg_sink_commit(struct ent_sink *k, const struct ent_sink_checkpoint *checkpoint, struct ent_err *err)
+/* The end of the transaction. It is never replayed as it was: another run may have taken over meanwhile. */
+static int end(struct ent_sink *k, const struct ent_sink_checkpoint *checkpoint, struct ent_err *err)
 {
-	if (!k->open && !checkpoint)
-		return epoch_check(k, false, err);
+	k->ending = true;
 	int code = commit_ready(k, checkpoint, err);
 	if (!code) {
 		k->open = false; /* whatever the answer is: nothing can be added any more */
-		return ent_pg_run(k->src, "COMMIT", NULL, 0, NULL, "PostgreSQL does not confirm the transaction", err);
+		code = ent_pg_run(k->src, "COMMIT", NULL, 0, NULL, "PostgreSQL does not confirm the transaction", err);
+	}
+	k->ending = false;
+	return code;
+}
+
+int ent_pg_sink_commit(struct ent_sink *k, const struct ent_sink_checkpoint *checkpoint, struct ent_err *err)
+{
+	struct ent_err e = ENT_ERR_INIT;
+	if (!k->open && !checkpoint)
+		return epoch_check(k, false, err);
+	int code = ent_pg_load_end(k, &e);
+	for (unsigned tries = 0; !code; tries++) {
+		e = (struct ent_err)ENT_ERR_INIT;
+		code = end(k, checkpoint, &e);
+		if (!code)
+			return 0;
+		if (tries < ENDS_MAX && ent_pg_again_wanted(k, &e))
+			code = ent_pg_again(k, &e);
 	}
 	(void)ent_pg_sink_rollback(k, NULL);
+	if (err)
+		*err = e;
 	return code;
 }
 
@@ -299,13 +323,24 @@ static int finish(struct ent_sink *k, int forget, struct ent_err *err)
 int ent_pg_sink_finish(struct ent_sink *k, int forget, struct ent_err *err)
 {
 	ENT_TRY(ent_pg_sink_commit(k, NULL, err));
-	int code = finish(k, forget, err);
-	if (!code) {
-		k->open = false;
-		return ent_pg_run(k->src, "COMMIT", NULL, 0, NULL, "PostgreSQL does not confirm the change-over", err);
+	for (unsigned tries = 0;; tries++) {
+		struct ent_err e = ENT_ERR_INIT;
+		k->ending = true;
+		int code = finish(k, forget, &e);
+		if (!code) {
+			k->open = false;
+			code = ent_pg_run(k->src, "COMMIT", NULL, 0, NULL, "PostgreSQL does not confirm the change-over", &e);
+		}
+		k->ending = false;
+		if (!code)
+			return 0;
+		(void)ent_pg_sink_rollback(k, NULL);
+		if (tries == ENDS_MAX || !ent_pg_again_wanted(k, &e)) {
+			if (err)
+				*err = e;
+			return code;
+		}
 	}
-	(void)ent_pg_sink_rollback(k, NULL);
-	return code;
 }
 
 /* --- two phases --- */

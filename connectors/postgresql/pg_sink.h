@@ -40,8 +40,10 @@ struct ent_sink {
 	bool open;                   /* a transaction runs */
 	struct ent_pg_dest *loading; /* its COPY runs */
 	bool loading_text;
-	uint64_t loaded;    /* rows sent in it */
-	struct ent_buf out; /* bytes on their way */
+	uint64_t loaded;        /* rows sent in it */
+	struct ent_buf out;     /* bytes on their way */
+	struct ent_buf journal; /* CockroachDB: what the open transaction did */
+	bool journal_full, ending, replaying;
 };
 
 /* --- pg_sink.c --- */
@@ -57,6 +59,17 @@ int ent_pg_key_later(struct ent_sink *k, struct ent_pg_dest *d, const char *crea
 int ent_pg_key_ask(struct ent_sink *k, struct ent_pg_dest *d, struct ent_err *err); /* sets d->key_due */
 /* Adds the key to table (quoted) if it is due. ENT_EDATA: two rows have the same. */
 int ent_pg_key_add(struct ent_sink *k, struct ent_pg_dest *d, const struct ent_buf *table, struct ent_err *err);
+
+/* --- pg_again.c: transactions that CockroachDB wants repeated --- */
+/* One statement of the sink; is repeated with all before it when that is wanted, unless the transaction is at its end (k->ending). */
+int ent_pg_sink_exec(struct ent_sink *k, const char *sql, const char *const *params, size_t n, PGresult **ret, const char *what, struct ent_err *err);
+void ent_pg_journal_reset(struct ent_sink *k);
+void ent_pg_journal_copy(struct ent_sink *k, const char *sql);
+void ent_pg_journal_data(struct ent_sink *k, struct ent_bytes data);
+void ent_pg_journal_end(struct ent_sink *k);
+bool ent_pg_again_wanted(const struct ent_sink *k, const struct ent_err *e);
+/* A new transaction that did all that was kept; err holds why, and why not. */
+int ent_pg_again(struct ent_sink *k, struct ent_err *err);
 
 /* --- pg_target.c --- */
 int ent_pg_map(struct ent_source *s, const struct ent_target *target, struct ent_map_line *lines, int *ret_exists, struct ent_err *err);

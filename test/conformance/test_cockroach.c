@@ -3,7 +3,7 @@
 #include <libpq-fe.h>
 #include <stdlib.h>
 
-#include "suite_copy.h"
+#include "copy_kit.h"
 
 static const struct ent_connector *c;
 static char front[200], behind[200]; /* the imitation; PostgreSQL itself */
@@ -324,6 +324,77 @@ static void test_lost(void)
 	OK_INT(opened("change_bare", NULL, &e), ENT_EUNSUPPORTED, "no key: %s", e.what);
 }
 
+/* --- retries: at every moment of a transaction --- */
+
+static int64_t count(const char *sql) { return strtoll(value(sql), NULL, 10); }
+
+static int write_once(const char *table, enum ent_write_mode mode, int64_t first, size_t n, struct ent_err *e)
+{
+	const struct suite_copy s = {
+		.name = "CockroachDB imitated", .connector = c, .url = front, .options = writes, .n_options = 1, .prefix = "public."
+	};
+	int64_t ids[64];
+	for (size_t i = 0; i < n; i++)
+		ids[i] = first + (int64_t)i;
+	return kit_write(&s, table, mode, ids, "v", n, e);
+}
+
+static void test_again(void)
+{
+	static const char *const moments[] = { "COPY", "COMMIT", "_entente_checkpoint\" VALUES", "FOR SHARE", "DELETE FROM", "CREATE TABLE" };
+	static const char *const upserts[] = { "INSERT INTO \"public\".\"again_u\"", "COMMIT", "FOR SHARE" };
+	struct ent_err e = ENT_ERR_INIT;
+	char sql[200];
+	for (size_t i = 0; i < ENT_COUNT(moments); i++) {
+		run("DROP TABLE IF EXISTS again");
+		snprintf(sql, sizeof sql, "SET entente_stub.fail = '2 %s'", moments[i]);
+		tell(sql);
+		OK(!write_once("again", ENT_WRITE_CREATE, 1, 50, &e), "twice at %s: %s %s", moments[i], e.what, e.why);
+		OK_INT(count("SELECT count(*) FROM again"), 50, "every row once");
+	}
+	for (size_t i = 0; i < ENT_COUNT(upserts); i++) {
+		snprintf(sql, sizeof sql, "SET entente_stub.fail = '3 %s'", upserts[i]);
+		tell(sql);
+		OK(!write_once("again_u", ENT_WRITE_UPSERT, 1 + (int64_t)i * 10, 40, &e), "three times at %s: %s %s", upserts[i], e.what, e.why);
+	}
+	OK_INT(count("SELECT count(*) FROM again_u"), 60, "every key once");
+	tell("SET entente_stub.fail = '1000 COMMIT'");
+	OK_INT(write_once("again_u", ENT_WRITE_UPSERT, 1000, 5, &e), ENT_EAGAIN, "for ever: %s (%s)", e.what, e.why);
+	OK_STR(e.sqlstate, "40001");
+	tell("SET entente_stub.fail = '0 x'");
+	OK_INT(count("SELECT count(*) FROM again_u WHERE id >= 1000"), 0, "and nothing stays");
+	struct ent_source *src = NULL;
+	struct ent_host host = suite_host();
+	struct ent_sink *k = NULL;
+	uint64_t epoch = 0;
+	OK(!c->open(&host, front, writes, 1, &src, &e) && !c->sink_open(src, "two", &epoch, &k, &e), "%s", e.what);
+	OK_INT(c->sink_prepare(k, "x", NULL, &e), ENT_EUNSUPPORTED, "no two phases: %s", e.what);
+	c->sink_close(k);
+	c->close(src);
+}
+
+/* A run that was overtaken while its transaction is repeated does not commit. */
+static void test_fence(void)
+{
+	struct ent_err e = ENT_ERR_INIT;
+	struct ent_host host = suite_host();
+	struct ent_source *src[2] = { NULL };
+	struct ent_sink *k[2] = { NULL };
+	uint64_t epoch[2] = { 0 };
+	struct ent_sink_checkpoint mark = { .size = sizeof mark, .part = "p", .cursor = "old" };
+	for (size_t i = 0; i < 2; i++)
+		OK(!c->open(&host, front, writes, 1, &src[i], &e) && (i || !c->sink_open(src[i], "fence", &epoch[i], &k[i], &e)), "%s", e.what);
+	OK(!c->sink_open(src[1], "fence", &epoch[1], &k[1], &e) && epoch[1] > epoch[0], "another run takes over %s", e.what);
+	tell("SET entente_stub.fail = '1 COMMIT'");
+	OK_INT(c->sink_commit(k[0], &mark, &e), ENT_EAGAIN, "the old one does not commit: %s", e.what);
+	OK(!strncmp(e.what, "another run", 11), "by name");
+	tell("SET entente_stub.fail = '0 x'");
+	for (size_t i = 0; i < 2; i++) {
+		c->sink_close(k[i]);
+		c->close(src[i]);
+	}
+}
+
 int main(int argc, char **argv)
 {
 	if (argc != 4)
@@ -337,6 +408,8 @@ int main(int argc, char **argv)
 	test_once();
 	test_types();
 	test_lost();
+	test_again();
+	test_fence();
 	test_suite();
 	return tap_done();
 }
