@@ -18,6 +18,7 @@ struct ent_cass_settings {
 	char ca_file[512], replication[400], schema_file[512];
 	enum ent_cql_consistency consistency;
 	bool write;                    /* option access=write */
+	bool lz4;                      /* frames may be compressed */
 	uint32_t pause_ms, overlap_ms; /* following by polling: between two passes; how far clocks may be apart */
 };
 int ent_cass_settings_make(const char *url, const struct ent_option *options, size_t n_options, struct ent_cass_settings *ret, struct ent_err *err);
@@ -52,7 +53,8 @@ struct ent_source {
 	struct ent_cass_call calls[ENT_CASS_CALLS];
 	struct ent_cass_prepared *prepared;
 	struct ent_cass_table *tables;
-	bool busy; /* a stream or a sink holds the connection */
+	bool packs; /* compression was agreed on */
+	bool busy;  /* a stream or a sink holds the connection */
 	char datacenter[128];
 	uint64_t heard_ms; /* when something last came */
 	uint8_t inbox[65536];

@@ -8,6 +8,7 @@
 
 #define POLL_MS 100
 #define KEEP_BYTES ((size_t)256 << 10) /* larger buffers are not kept for the next request */
+#define PACK_BYTES ((size_t)512)       /* smaller requests are not compressed */
 #define TRIES_MAX 8
 #define DOORS_MAX 6 /* times a lost connection is opened again in a row */
 
@@ -77,20 +78,27 @@ static bool passing(uint32_t error)
 
 /* --- bytes in and out --- */
 
-static void dispatch(struct ent_source *s, const struct ent_cql_frame *f)
+static int dispatch(struct ent_source *s, const struct ent_cql_frame *f, struct ent_err *err)
 {
 	if (f->stream < 0 || f->stream >= ENT_CASS_CALLS)
-		return;
+		return 0;
 	struct ent_cass_call *c = &s->calls[f->stream];
 	if (c->state == ENT_CASS_ORPHAN)
 		c->state = ENT_CASS_FREE;
 	if (c->state != ENT_CASS_SENT)
-		return;
+		return 0;
 	ent_buf_reset(&c->reply);
-	ent_buf_put(&c->reply, f->body.data, f->body.len);
 	c->answer = *f;
+	if (s->packs && (f->flags & ENT_CQL_COMPRESSED) && f->body.len) {
+		ENT_TRY(ent_cass_unpack(f->body, ENT_CQL_BODY_MAX, &c->reply, err));
+		c->answer.flags &= (uint8_t)~ENT_CQL_COMPRESSED;
+	} else {
+		ent_buf_put(&c->reply, f->body.data, f->body.len);
+	}
+	ENT_TRY(ent_buf_check(&c->reply, err));
 	c->answer.body = ent_buf_bytes(&c->reply);
 	c->state = ENT_CASS_ANSWERED;
+	return 0;
 }
 
 static int write_some(struct ent_source *s, bool *progress, struct ent_err *err)
@@ -121,7 +129,7 @@ static int read_some(struct ent_source *s, bool *progress, struct ent_err *err)
 	s->heard_ms = ent_dial_now_ms();
 	ENT_TRY(ent_cql_parser_put(&s->parser, ent_bytes(s->inbox, n), err));
 	while (!(code = ent_cql_parser_next(&s->parser, &f, err)))
-		dispatch(s, &f);
+		ENT_TRY(dispatch(s, &f, err));
 	return code == ENT_EAGAIN ? 0 : code;
 }
 
@@ -179,10 +187,26 @@ int ent_cass_begin(struct ent_source *s, struct ent_cass_call **ret, struct ent_
 	return ent_fail(err, ENT_EAGAIN, "too many requests to Cassandra are in flight");
 }
 
+/* The frame is kept as it is: the next connection may agree on something else. */
+static int packed_put(struct ent_source *s, const struct ent_cass_call *c, struct ent_err *err)
+{
+	size_t head = s->out.len, body = head + ENT_CQL_HEAD;
+	ent_buf_put(&s->out, c->frame.data, ENT_CQL_HEAD);
+	ENT_TRY(ent_cass_pack(ent_bytes(c->frame.data + ENT_CQL_HEAD, c->frame.len - ENT_CQL_HEAD), &s->out, err));
+	ENT_TRY(ent_buf_check(&s->out, err));
+	s->out.data[head + 1] |= ENT_CQL_COMPRESSED;
+	for (unsigned i = 0; i < 4; i++)
+		s->out.data[body - 4 + i] = (uint8_t)((s->out.len - body) >> (24 - 8 * i));
+	return 0;
+}
+
 int ent_cass_send(struct ent_source *s, struct ent_cass_call *c, struct ent_err *err)
 {
 	ENT_TRY(ent_buf_check(&c->frame, err));
-	ent_buf_put(&s->out, c->frame.data, c->frame.len);
+	if (s->packs && c->frame.len > PACK_BYTES)
+		ENT_TRY(packed_put(s, c, err));
+	else
+		ent_buf_put(&s->out, c->frame.data, c->frame.len);
 	ENT_TRY(ent_buf_check(&s->out, err));
 	c->state = ENT_CASS_SENT;
 	return 0;
@@ -211,13 +235,32 @@ static int greet(struct ent_source *s, struct ent_cass_call *c, struct ent_cql_e
 	return ret->kind == ENT_CQL_IS_ERROR ? refused(ret, "Cassandra refuses the connection", err) : 0;
 }
 
+static int offered(struct ent_source *s, bool *ret_lz4, struct ent_err *err)
+{
+	ENT_CLEANUP(call_endp) struct ent_cass_call *c = NULL;
+	struct ent_cql_event e;
+	ENT_TRY(ent_cass_begin(s, &c, err));
+	ent_cql_options(&c->frame, c->stream);
+	ENT_TRY(greet(s, c, &e, err));
+	*ret_lz4 = ent_cql_offers(&c->answer, "COMPRESSION", "lz4");
+	return 0;
+}
+
 static int handshake(struct ent_source *s, struct ent_err *err)
 {
 	ENT_CLEANUP(call_endp) struct ent_cass_call *start = NULL, *auth = NULL;
 	struct ent_cql_event e;
+	bool lz4 = false;
+	if (s->settings.lz4)
+		ENT_TRY(offered(s, &lz4, err));
 	ENT_TRY(ent_cass_begin(s, &start, err));
-	ent_cql_startup(&start->frame, start->stream);
-	ENT_TRY(greet(s, start, &e, err));
+	ent_cql_startup(&start->frame, start->stream, lz4 ? "lz4" : NULL);
+	ENT_TRY(ent_cass_send(s, start, err));
+	s->packs = lz4; /* from the next frame on, in both directions */
+	ENT_TRY(wait_answer(s, start, err));
+	ENT_TRY(ent_cql_event(&start->answer, &e, err));
+	if (e.kind == ENT_CQL_IS_ERROR)
+		return refused(&e, "Cassandra refuses the connection", err);
 	if (e.kind == ENT_CQL_IS_READY)
 		return 0;
 	if (e.kind != ENT_CQL_IS_AUTHENTICATE)
@@ -240,6 +283,7 @@ void ent_cass_disconnect(struct ent_source *s)
 {
 	ent_dial_close(s->link);
 	s->link = NULL;
+	s->packs = false;
 	if (s->out.data)
 		explicit_bzero(s->out.data, s->out.cap);
 	ent_buf_deinit(&s->out);

@@ -59,4 +59,9 @@ int ent_cass_value_encode(const struct ent_view *v, size_t row, enum ent_cass_ki
 #define ENT_CASS_BYTES_MAX 420
 bool ent_cass_big_text(struct ent_bytes value, char out[ENT_CASS_DIGITS_MAX + 2]);
 bool ent_cass_big_parse(const char *digits, size_t n, bool negative, struct ent_buf *out);
+
+/* --- cass_lz4.c: bodies of frames --- */
+/* max: what it may hold at most. ENT_EPEER: it is no block, or holds another number of bytes than it says. */
+int ent_cass_unpack(struct ent_bytes body, size_t max, struct ent_buf *out, struct ent_err *err);
+int ent_cass_pack(struct ent_bytes body, struct ent_buf *out, struct ent_err *err); /* appends */
 #endif

@@ -32,12 +32,16 @@ static int setting_take(void *self, const char *key, const char *value, struct e
 				       s->consistency != ENT_CQL_LOCAL_SERIAL
 			       ? 0
 			       : ent_address_wrong(&form, "consistency is LOCAL_QUORUM, QUORUM, ONE, LOCAL_ONE, ALL, ...", err);
+	if (!strcmp(key, "compression")) {
+		s->lz4 = !strcmp(value, "lz4");
+		return s->lz4 || !strcmp(value, "none") ? 0 : ent_address_wrong(&form, "compression is lz4 or none", err);
+	}
 	if (!strcmp(key, "poll"))
 		return seconds_read(key, value, &s->pause_ms, err);
 	if (!strcmp(key, "overlap"))
 		return seconds_read(key, value, &s->overlap_ms, err);
 	ent_fail(err, ENT_EUSAGE, "a Cassandra address has no parameter %.60s", key);
-	return ent_next(err, "it has tls, consistency, poll and overlap"), ENT_EUSAGE;
+	return ent_next(err, "it has tls, consistency, compression, poll and overlap"), ENT_EUSAGE;
 }
 
 static int option_take(struct ent_cass_settings *s, const struct ent_option *o, struct ent_err *err)

@@ -84,13 +84,17 @@ static void frame_end(struct ent_buf *out, size_t body_at)
 
 void ent_cql_options(struct ent_buf *out, int16_t stream) { frame_end(out, frame_begin(out, stream, ENT_CQL_OPTIONS)); }
 
-void ent_cql_startup(struct ent_buf *out, int16_t stream)
+void ent_cql_startup(struct ent_buf *out, int16_t stream, const char *compression)
 {
 	size_t at = frame_begin(out, stream, ENT_CQL_STARTUP);
 	static const char *const pairs[] = { "CQL_VERSION", "3.0.0", "DRIVER_NAME", "entente" };
-	ent_buf_be16(out, ENT_COUNT(pairs) / 2);
+	ent_buf_be16(out, ENT_COUNT(pairs) / 2 + (compression != NULL));
 	for (size_t i = 0; i < ENT_COUNT(pairs); i++)
 		short_string(out, ent_bytes_str(pairs[i]));
+	if (compression) {
+		short_string(out, ent_bytes_str("COMPRESSION"));
+		short_string(out, ent_bytes_str(compression));
+	}
 	frame_end(out, at);
 }
 

@@ -7,6 +7,7 @@
 #include "base/bytes.h"
 
 #define ENT_CQL_HEAD 9
+#define ENT_CQL_COMPRESSED 0x01u      /* flag of a frame whose body is compressed */
 #define ENT_CQL_BODY_MAX (256u << 20) /* the protocol's own bound */
 #define ENT_CQL_COLUMNS_MAX 65535u
 
@@ -57,7 +58,7 @@ struct ent_cql_params {                               /* what goes with a statem
 };
 
 void ent_cql_options(struct ent_buf *out, int16_t stream);
-void ent_cql_startup(struct ent_buf *out, int16_t stream);
+void ent_cql_startup(struct ent_buf *out, int16_t stream, const char *compression); /* "lz4"; NULL: none */
 void ent_cql_auth_plain(struct ent_buf *out, int16_t stream, struct ent_bytes user, struct ent_bytes password);
 void ent_cql_query(struct ent_buf *out, int16_t stream, struct ent_bytes text, const struct ent_cql_params *p);
 void ent_cql_prepare(struct ent_buf *out, int16_t stream, struct ent_bytes text);
@@ -194,5 +195,7 @@ int ent_cql_event(const struct ent_cql_frame *frame, struct ent_cql_event *ret, 
 bool ent_cql_column(const struct ent_cql_meta *meta, struct ent_bytes *at, struct ent_cql_column *ret);
 /* The next cell; ret->data NULL for NULL. ENT_EPEER when the frame is over. */
 int ent_cql_cell(struct ent_reader *cells, struct ent_bytes *ret, struct ent_err *err);
+/* Whether an answer to OPTIONS offers value under key; false for other frames, too. */
+bool ent_cql_offers(const struct ent_cql_frame *frame, const char *key, const char *value);
 const char *ent_cql_error_name(uint32_t code); /* "WriteTimeout", "?" */
 #endif

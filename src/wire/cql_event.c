@@ -1,7 +1,7 @@
 /* What a response says. Every bound is checked against the frame before it is believed; nothing is copied. */
 #include "wire/cql.h"
 
-enum { FLAG_COMPRESSED = 0x01, FLAG_TRACING = 0x02, FLAG_PAYLOAD = 0x04, FLAG_WARNING = 0x08 };
+enum { FLAG_TRACING = 0x02, FLAG_PAYLOAD = 0x04, FLAG_WARNING = 0x08 };
 enum { META_GLOBAL = 0x01, META_MORE = 0x02, META_NONE = 0x04 };
 enum { RESULT_VOID = 1, RESULT_ROWS, RESULT_KEYSPACE, RESULT_PREPARED, RESULT_SCHEMA };
 #define TYPE_DEPTH_MAX 32
@@ -162,7 +162,7 @@ static int error_read(struct ent_reader *r, struct ent_cql_event *e, struct ent_
 /* Tracing id, warnings and custom payload stand before the body proper, in this order. */
 static int extras_skip(const struct ent_cql_frame *frame, struct ent_reader *r, struct ent_err *err)
 {
-	if (frame->flags & FLAG_COMPRESSED)
+	if (frame->flags & ENT_CQL_COMPRESSED)
 		return broken("it is compressed, which was not agreed on", err);
 	if (frame->flags & FLAG_TRACING)
 		ent_read(r, 16);
@@ -176,6 +176,20 @@ static int extras_skip(const struct ent_cql_frame *frame, struct ent_reader *r, 
 		}
 	}
 	return r->ok ? 0 : broken("its extras end early", err);
+}
+
+bool ent_cql_offers(const struct ent_cql_frame *frame, const char *key, const char *value)
+{
+	struct ent_reader r = ent_reader(frame->body);
+	bool found = false;
+	if (frame->op != ENT_CQL_SUPPORTED || extras_skip(frame, &r, NULL))
+		return false;
+	for (unsigned n = ent_read_be16(&r); n && r.ok; n--) {
+		bool ours = ent_bytes_eq(short_string(&r), ent_bytes_str(key));
+		for (unsigned k = ent_read_be16(&r); k && r.ok; k--)
+			found |= ent_bytes_eq(short_string(&r), ent_bytes_str(value)) && ours;
+	}
+	return r.ok && found;
 }
 
 int ent_cql_event(const struct ent_cql_frame *frame, struct ent_cql_event *ret, struct ent_err *err)

@@ -93,7 +93,7 @@ static inline int cql_connect(struct cql_client *c, unsigned port, struct ent_er
 	c->fd = socket(AF_INET, SOCK_STREAM, 0);
 	if (c->fd < 0 || connect(c->fd, (struct sockaddr *)&at, sizeof at))
 		return ent_fail(e, ENT_EIO, "connect");
-	ent_cql_startup(&c->out, 1);
+	ent_cql_startup(&c->out, 1, NULL);
 	ENT_TRY(cql_ask(c, &event, e));
 	ent_cql_auth_plain(&c->out, 1, ent_bytes_str("cassandra"), ent_bytes_str("cassandra"));
 	return cql_ask(c, &event, e);

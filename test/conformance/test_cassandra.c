@@ -285,6 +285,19 @@ static void test_pages(const struct ent_connector *c)
 	c->close(src);
 }
 
+/* Frames compressed by agreement: the same rows, in and out. */
+static void test_compressed(const struct ent_connector *c)
+{
+	struct ent_err e = ENT_ERR_INIT;
+	size_t rows = 0;
+	OK_INT(suite_scan_count(c, cass_url("&compression=lz4"), "pages", "t", &rows, &e), 0, "compressed: %s %s", e.what, e.why);
+	OK_INT(rows, 3000, "every row");
+	OK_INT(suite_scan_count(c, cass_url("&compression=none"), "pages", "t", &rows, &e), 0, "not compressed: %s %s", e.what, e.why);
+	struct ent_host host = suite_host();
+	struct ent_source *src = NULL;
+	OK_INT(c->open(&host, cass_url("&compression=zip"), NULL, 0, &src, &e), ENT_EUSAGE, "no such: %s", e.why);
+}
+
 /* --- doors --- */
 
 static int open_code(const struct ent_connector *c, const char *url, const struct ent_option *options, size_t n, struct ent_err *e)
@@ -368,6 +381,7 @@ int main(int argc, char **argv)
 		test_schema(c);
 		test_pages(c);
 		test_doors(c);
+		test_compressed(c);
 		cass_poll_run(c, &client);
 		cass_copy_run(c, &client, argv[4]);
 	}
