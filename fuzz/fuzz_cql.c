@@ -18,6 +18,7 @@ static void event(const struct ent_cql_frame *f)
 {
 	struct ent_cql_event e;
 	struct ent_bytes cell;
+	(void)ent_cql_offers(f, "COMPRESSION", "lz4");
 	if (ent_cql_event(f, &e, NULL))
 		return;
 	columns(&e.in);

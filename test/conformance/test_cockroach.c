@@ -228,15 +228,14 @@ static void test_once(void)
 
 /* --- types --- */
 
-static void rows_text(struct ent_source *src, const char *object, struct ent_buf *out)
+static void rows_text_of(struct ent_source *src, const struct ent_read *what, struct ent_buf *out)
 {
 	ENT_STREAM_AUTO stream = { 0 };
 	ENT_SCHEMA_AUTO schema = { 0 };
 	ENT_ARRAY_AUTO a = { 0 };
 	ENT_BATCH_AUTO b = { 0 };
 	struct ent_err e = ENT_ERR_INIT;
-	struct ent_read what = { .size = sizeof what, .object = object };
-	if (!OK(!c->read(src, &what, &stream, &e) && !ent_stream_schema(&stream, &schema, &e) && !ent_stream_next(&stream, &a, &e) && a.release &&
+	if (!OK(!c->read(src, what, &stream, &e) && !ent_stream_schema(&stream, &schema, &e) && !ent_stream_next(&stream, &a, &e) && a.release &&
 			!ent_batch_open_copy(&schema, &a, &b, &e),
 		"read: %s %s", e.what, e.why))
 		return;
@@ -251,6 +250,11 @@ static void rows_text(struct ent_source *src, const char *object, struct ent_buf
 		}
 		ent_buf_str(out, ";");
 	}
+}
+
+static void rows_text(struct ent_source *src, const char *object, struct ent_buf *out)
+{
+	rows_text_of(src, &(struct ent_read){ .size = sizeof(struct ent_read), .object = object }, out);
 }
 
 static void test_types(void)
@@ -284,6 +288,54 @@ static void test_types(void)
 	OK_INT(begin(&f, "change_span", NULL, &e), ENT_EUNSUPPORTED, "an interval: %s", e.what);
 	OK(strstr(e.what, "span") && strstr(e.what, "interval"), "by name");
 	end(&f);
+}
+
+/* --- one time of the cluster --- */
+
+struct parts {
+	char text[40][100];
+	size_t n;
+};
+
+static int part_take(void *arg, const char *split, int64_t rows)
+{
+	struct parts *p = (struct parts *)arg;
+	(void)rows;
+	if (p->n == ENT_COUNT(p->text))
+		return ENT_EINTERNAL;
+	snprintf(p->text[p->n++], sizeof p->text[0], "%s", split);
+	return 0;
+}
+
+/* Ranges of the key, each read in a session of its own as of the snapshot, after everything changed. */
+static void test_snapshot(void)
+{
+	static struct parts parts;
+	struct ent_err e = ENT_ERR_INIT;
+	struct ent_host host = suite_host();
+	struct ent_source *src = NULL;
+	char time[200];
+	size_t rows = 0;
+	run("CREATE TABLE snap (id int PRIMARY KEY, v text)");
+	run("INSERT INTO snap SELECT i, 'old' FROM generate_series(1, 1000) AS i");
+	OK(!c->open(&host, front, NULL, 0, &src, &e) && !c->snapshot(src, time, &e), "%s %s", e.what, e.why);
+	OK(!c->plan(src, "snap", 100, part_take, &parts, &e), "%s %s", e.what, e.why);
+	c->close(src);
+	OK(parts.n >= 9 && parts.n <= 11, "%zu splits", parts.n);
+	run("UPDATE snap SET v = 'new' WHERE id > 500");
+	run("DELETE FROM snap WHERE id <= 500");
+	for (size_t i = 0; i < parts.n; i++) {
+		const struct ent_option option = { "snapshot", time };
+		ENT_CLEANUP(ent_buf_deinit) struct ent_buf out = ENT_BUF(1 << 20);
+		struct ent_read what = { .size = sizeof what, .object = "snap", .split = parts.text[i] };
+		OK(!c->open(&host, front, &option, 1, &src, &e), "%s %s", e.what, e.why);
+		rows_text_of(src, &what, &out);
+		c->close(src);
+		for (const char *at = strstr(ent_buf_text(&out), "|old;"); at; at = strstr(at + 1, "|old;"))
+			rows++;
+		OK(!strstr(ent_buf_text(&out), "|new;"), "split %s: as it was", parts.text[i]);
+	}
+	OK_INT(rows, 1000, "every row once, as of %s", time);
 }
 
 /* --- what stops it --- */
@@ -407,6 +459,7 @@ int main(int argc, char **argv)
 	OK(!strncmp(value("SELECT version()"), "PostgreSQL", 10), "PostgreSQL stands behind");
 	test_once();
 	test_types();
+	test_snapshot();
 	test_lost();
 	test_again();
 	test_fence();

@@ -384,8 +384,9 @@ class Feed:
         keys = list(by_key)
         random.shuffle(keys)  # only versions of one row come in their order
         for k in keys:
-            for seq, tab, key, after, us in sorted(by_key[k], key=lambda r: int(r[0])):
-                self.sent.add(seq)
+            last = {r[4]: r for r in sorted(by_key[k], key=lambda r: int(r[0]))}  # a transaction leaves one version of a row
+            self.sent.update(r[0] for r in by_key[k])
+            for seq, tab, key, after, us in last.values():
                 if after:
                     after = re.sub(r'("\d{4,}-\d\d-\d\dT[0-9:.]+)\+00:00"', r'\1Z"', after)
                 self.row(tab, key, '{"after": %s, "updated": "%s000.0000000000"}' % (after or "null", us))

@@ -256,8 +256,22 @@ static void requests(void)
 	OK(ent_cql_consistency_by_name("local_quorum", &c) && c == ENT_CQL_LOCAL_QUORUM && !ent_cql_consistency_by_name("most", &c), "levels");
 }
 
+static void offers(void)
+{
+	static const char body[] = "\0\2\0\3KEY\0\1\0\3lz4\0\13COMPRESSION\0\2\0\6snappy\0\3lz4";
+	struct ent_cql_frame f = { .op = ENT_CQL_SUPPORTED, .body = ent_bytes(body, sizeof body - 1) };
+	OK(ent_cql_offers(&f, "COMPRESSION", "lz4") && ent_cql_offers(&f, "COMPRESSION", "snappy"), "both are offered");
+	OK(!ent_cql_offers(&f, "COMPRESSION", "zip") && !ent_cql_offers(&f, "KEY", "snappy"), "and nothing else");
+	f.body.len--;
+	OK(!ent_cql_offers(&f, "COMPRESSION", "lz4"), "a cut answer offers nothing");
+	f.body.len++;
+	f.op = ENT_CQL_READY;
+	OK(!ent_cql_offers(&f, "COMPRESSION", "lz4"), "nor does another one");
+}
+
 int main(void)
 {
+	offers();
 	kinds();
 	rows();
 	paging();
