@@ -90,7 +90,7 @@ start() { # FOLDER PORT
 		java_of "$f" "datanode$i" datanode.DataNode
 		[ -s "$f/datanode$i.pid" ] || launch "$f" "datanode$i" "${command[@]}"
 	done
-	for ((i = 0; i < 600; i++)); do
+	for ((i = 0; i < 1200; i++)); do
 		! serves "$2" 2 || break
 		for label in namenode datanode1 datanode2; do
 			alive "$(cat "$f/$label.pid")" && continue
@@ -100,7 +100,7 @@ start() { # FOLDER PORT
 		done
 		sleep 0.1
 	done
-	serves "$2" 2 || { stop "$f" && fail "not ready after a minute"; }
+	serves "$2" 2 || { stop "$f" && fail "not ready after minutes"; }
 	echo "ready hdfs://127.0.0.1:$2/?tls=off"
 }
 
