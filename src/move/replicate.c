@@ -224,6 +224,18 @@ static int copied(struct ent_following *f, struct ent_err *err)
 	return ent_following_batch(f, true, err);
 }
 
+/* A store that orders writes by a time of its own takes it when the sink is opened: changes must be later than the rows copied just now. */
+static int sink_again(struct ent_following *f, struct ent_err *err)
+{
+	const struct ent_connector *c = f->target.connector;
+	if (c->capabilities & ENT_CAP_TXN_SINK)
+		return 0;
+	c->sink_close(f->sink);
+	f->sink = NULL;
+	f->epoch = 0;
+	return c->sink_open(f->target.source, f->spec->name, &f->epoch, &f->sink, err);
+}
+
 static int tables_open(struct ent_following *f, struct ent_err *err)
 {
 	for (size_t i = 0; i < f->spec->n_tables; i++) {
@@ -250,6 +262,8 @@ static int once(struct ent_following *f, struct ent_err *err)
 	if (!found)
 		ENT_TRY(beginning(f, err));
 	ENT_TRY(copied(f, err));
+	if (f->state == ENT_REPLICATE_COPYING)
+		ENT_TRY(sink_again(f, err));
 	ENT_TRY(tables_open(f, err));
 	if (f->spec->until_caught_up)
 		ENT_TRY(f->source.connector->position(f->source.source, f->goal, err));

@@ -163,6 +163,21 @@ class Mishaps:
         writer.end()
         self.stream_stop(name)
 
+    # ---- changes right behind the copy ----
+
+    def behind_copy(self, kinds):
+        """Without any break between the copy and what follows, changes must win over the rows that were copied."""
+        name = f"behind the copy {'-'.join(kinds)}"
+        pair = self.stores(name, *kinds)
+        if not pair:
+            return
+        source, target = pair
+        table = f"behind_{kinds[1]}"
+        if self.streaming(name, table, source, target, table, 1000):
+            source.run(f"UPDATE {table} SET n = n + 1 WHERE id < 100; DELETE FROM {table} WHERE id BETWEEN 200 AND 300;")
+            self.equal(f"{name}: changes win", source, target, table)
+            self.stream_stop(table)
+
     # ---- positions that are gone ----
 
     def slot(self):
@@ -483,6 +498,8 @@ class Mishaps:
     def scenarios(self):
         for kinds in (("postgres", "postgres"), ("postgres", "mariadb"), ("mysql", "postgres"), ("mariadb", "postgres"), ("mongo", "postgres"), ("postgres", "cassandra")):
             yield "cut-" + "-".join(kinds), lambda kinds=kinds: self.cuts(kinds)
+        for kinds in (("postgres", "cassandra"), ("postgres", "mongo"), ("mysql", "postgres")):
+            yield "behind-" + "-".join(kinds), lambda kinds=kinds: self.behind_copy(kinds)
         yield "slot", self.slot
         for kind in ("mariadb", "mysql"):
             yield f"binlog-{kind}", lambda kind=kind: self.binlog(kind)
