@@ -383,6 +383,8 @@ int ent_pg_settle(struct ent_source *s, const char *name, int commit, struct ent
 	ENT_CLEANUP(ent_buf_deinit) struct ent_buf sql = ENT_BUF(1000);
 	struct ent_err first = ENT_ERR_INIT;
 	ENT_TRY(name_check(name, err));
+	if (s->cockroach) /* it prepares none, so none is there */
+		return commit ? ent_fail(err, ENT_ENOTFOUND, "CockroachDB has no prepared transaction %.100s", name) : 0;
 	ent_buf_str(&sql, commit ? "COMMIT PREPARED " : "ROLLBACK PREPARED ");
 	ent_pg_literal(&sql, name);
 	int code = ent_pg_run(s, ent_buf_text(&sql), NULL, 0, NULL, "the prepared transaction cannot be settled", &first);

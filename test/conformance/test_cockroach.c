@@ -422,6 +422,8 @@ static void test_again(void)
 	OK(!c->open(&host, front, writes, 1, &src, &e) && !c->sink_open(src, "two", &epoch, &k, &e), "%s", e.what);
 	OK_INT(c->sink_prepare(k, "x", NULL, &e), ENT_EUNSUPPORTED, "no two phases: %s", e.what);
 	c->sink_close(k);
+	OK_INT(c->settle(src, "x", 1, &e), ENT_ENOTFOUND, "nothing was prepared: %s", e.what);
+	OK_INT(c->settle(src, "x", 0, &e), 0, "and nothing is to be undone %s", e.what);
 	c->close(src);
 }
 
