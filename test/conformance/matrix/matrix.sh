@@ -21,9 +21,9 @@ printf cassandra >"$work/cassandra-password"
 free_port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
 
 stores=()
-for kind in sqlite duckdb parquet csv json; do
+for kind in sqlite duckdb parquet csv json arrow; do
 	m=${module[duckdb]}
-	[ $kind != sqlite ] || m=${module[sqlite]}
+	case $kind in sqlite | arrow) m=${module[$kind]} ;; esac
 	stores+=("$kind" "$m" - - -)
 done
 up() { # SCRIPT: starts, answers what it prints in ready, its port in port

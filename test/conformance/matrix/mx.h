@@ -48,7 +48,8 @@ struct mx_store {
 	const char *no_images; /* columns that do not travel as row images */
 };
 
-extern const struct mx_store mx_sqlite, mx_duckdb, mx_parquet, mx_csv, mx_json, mx_postgresql, mx_mariadb, mx_mysql, mx_cassandra, mx_mongodb;
+extern const struct mx_store mx_sqlite, mx_duckdb, mx_parquet, mx_csv, mx_json, mx_arrow, mx_postgresql, mx_mariadb, mx_mysql, mx_cassandra,
+	mx_mongodb;
 
 /* --- texts for the stores --- */
 

@@ -7,6 +7,10 @@
 
 static const struct mx_store *const all[] = {
 	&mx_sqlite,     &mx_duckdb, &mx_parquet, &mx_csv, &mx_json,
+#ifdef MX_ARROW
+	&mx_arrow,
+#endif
+
 #ifdef MX_POSTGRESQL
 	&mx_postgresql,
 #endif
