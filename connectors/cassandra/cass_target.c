@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "arrow/sink.h"
 #include "cass.h"
 
 #define AGREE_MS 10000
@@ -167,31 +168,6 @@ int ent_cass_map(struct ent_source *s, const struct ent_target *target, struct e
 
 /* --- keys --- */
 
-struct keys {
-	char text[8192];
-	const char *names[64];
-	size_t n;
-};
-
-static int keys_take(const struct ent_target *target, struct keys *ret, struct ent_err *err)
-{
-	*ret = (struct keys){ 0 };
-	if (target->keys) {
-		for (; ret->n < target->n_keys && ret->n < ENT_COUNT(ret->names); ret->n++)
-			ret->names[ret->n] = target->keys[ret->n];
-	} else {
-		char *rest = ret->text;
-		ent_metadata_get(target->schema->metadata, ENT_META_KEYS, ret->text, sizeof ret->text);
-		ret->text[strcspn(ret->text, "\n")] = 0;
-		for (char *k = strtok_r(rest, "\t", &rest); k && ret->n < ENT_COUNT(ret->names); k = strtok_r(NULL, "\t", &rest))
-			ret->names[ret->n++] = k;
-	}
-	for (size_t i = 0; i < ret->n; i++)
-		if (ent_schema_find(target->schema, ret->names[i]) < 0)
-			return ent_fail(err, ENT_EUSAGE, "the key column %.200s is not among the columns copied", ret->names[i]);
-	return 0;
-}
-
 static int no_key(const struct ent_target *target, struct ent_err *err)
 {
 	ent_fail(err, ENT_EUSAGE, "the rows of %.200s have no key, and every table of Cassandra has one", target->object);
@@ -199,7 +175,7 @@ static int no_key(const struct ent_target *target, struct ent_err *err)
 }
 
 /* Every column of the table's key is written, and an upsert is by that key. */
-static int keys_check(const struct ent_target *target, const struct ent_cass_table *t, const struct keys *keys, struct ent_err *err)
+static int keys_check(const struct ent_target *target, const struct ent_cass_table *t, const struct ent_sink_keys *keys, struct ent_err *err)
 {
 	for (size_t i = 0; i < t->n_keys; i++) {
 		const char *name = t->fields[i].name;
@@ -216,7 +192,7 @@ static int keys_check(const struct ent_target *target, const struct ent_cass_tab
 	return 0;
 }
 
-static int table_create(struct ent_source *s, const struct ent_target *target, const struct keys *keys, struct ent_err *err)
+static int table_create(struct ent_source *s, const struct ent_target *target, const struct ent_sink_keys *keys, struct ent_err *err)
 {
 	ENT_CLEANUP(ent_buf_deinit) struct ent_buf sql = ENT_BUF((size_t)1 << 20);
 	char keyspace[64], name[64];
@@ -247,8 +223,8 @@ static int table_create(struct ent_source *s, const struct ent_target *target, c
 
 int ent_cass_target_make(struct ent_source *s, const struct ent_target *target, struct ent_err *err)
 {
-	struct keys keys;
-	ENT_TRY(keys_take(target, &keys, err));
+	struct ent_sink_keys keys;
+	ENT_TRY(ent_sink_keys_take(target, &keys, err));
 	return table_create(s, target, &keys, err);
 }
 
@@ -264,9 +240,9 @@ static int table_empty(struct ent_source *s, const struct ent_cass_table *t, str
 int ent_cass_target_ready(struct ent_source *s, const struct ent_target *target, struct ent_cass_table **ret, bool *ret_fresh, struct ent_err *err)
 {
 	struct ent_cass_table *t;
-	struct keys keys;
+	struct ent_sink_keys keys;
 	ENT_TRY(ent_schema_check(target->schema, err));
-	ENT_TRY(keys_take(target, &keys, err));
+	ENT_TRY(ent_sink_keys_take(target, &keys, err));
 	ENT_TRY(table_look(s, target->object, &t, err));
 	if (t && target->mode == ENT_WRITE_CREATE && !target->resume) {
 		ent_fail(err, ENT_EUSAGE, "table %.200s is there already", target->object);

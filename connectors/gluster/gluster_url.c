@@ -47,7 +47,7 @@ int ent_gluster_address_read(const char *url, struct ent_gluster_address *ret, s
 	if (!query || strcmp(query, "?tls=off") != 0)
 		return bad_url("encryption is set up per machine and volume, and cannot be verified here: say so with ?tls=off", err);
 	snprintf(a.volume, sizeof a.volume, "%.*s", (int)(path - volume - 1), volume + 1);
-	if (!ent_object_unescape(ent_bytes(path, (size_t)(end - path)), a.path, sizeof a.path))
+	if (!ent_percent_decode(ent_bytes(path, (size_t)(end - path)), a.path, sizeof a.path))
 		return bad_url("its path cannot be read, or is too long", err);
 	*ret = a;
 	return 0;

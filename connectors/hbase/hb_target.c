@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "arrow/fit.h"
+#include "arrow/sink.h"
 #include "hb.h"
 
 static void table_freep(struct ent_hb_table **t) { ent_hb_table_free(*t); }
@@ -110,33 +111,8 @@ int ent_hb_map(struct ent_source *s, const struct ent_target *target, struct ent
 
 /* --- keys --- */
 
-struct keys {
-	char text[8192];
-	const char *names[ENT_HB_KEYS_MAX];
-	size_t n;
-};
-
-static int keys_take(const struct ent_target *target, struct keys *ret, struct ent_err *err)
-{
-	*ret = (struct keys){ 0 };
-	if (target->keys) {
-		for (; ret->n < target->n_keys && ret->n < ENT_COUNT(ret->names); ret->n++)
-			ret->names[ret->n] = target->keys[ret->n];
-	} else {
-		char *rest = ret->text;
-		ent_metadata_get(target->schema->metadata, ENT_META_KEYS, ret->text, sizeof ret->text);
-		ret->text[strcspn(ret->text, "\n")] = 0;
-		for (char *k = strtok_r(rest, "\t", &rest); k && ret->n < ENT_COUNT(ret->names); k = strtok_r(NULL, "\t", &rest))
-			ret->names[ret->n++] = k;
-	}
-	for (size_t i = 0; i < ret->n; i++)
-		if (ent_schema_find(target->schema, ret->names[i]) < 0)
-			return ent_fail(err, ENT_EUSAGE, "the key column %.200s is not among the columns copied", ret->names[i]);
-	return 0;
-}
-
 /* Every column of the row key is written, and an upsert is by that key. */
-static int keys_check(const struct ent_target *target, const struct ent_hb_table *t, const struct keys *keys, struct ent_err *err)
+static int keys_check(const struct ent_target *target, const struct ent_hb_table *t, const struct ent_sink_keys *keys, struct ent_err *err)
 {
 	for (size_t i = 0; i < t->n_keys; i++) {
 		const char *name = t->columns[t->keys[i]].name;
@@ -210,7 +186,7 @@ static int places_check(const struct ent_hb_table *t, struct ent_err *err)
 }
 
 /* there: the table as it is, emptied by the caller; NULL: it lacks. The columns are kept first: a table without them would be taken for another's. */
-static int table_make(struct ent_source *s, const struct ent_target *target, const struct keys *keys, const struct ent_hb_table *there,
+static int table_make(struct ent_source *s, const struct ent_target *target, const struct ent_sink_keys *keys, const struct ent_hb_table *there,
 		      struct ent_err *err)
 {
 	ENT_CLEANUP(table_freep) struct ent_hb_table *plan = NULL;
@@ -278,9 +254,9 @@ static int lines_check(const struct ent_target *target, struct ent_hb_table *t, 
 int ent_hb_target_ready(struct ent_source *s, const struct ent_target *target, struct ent_hb_table **ret, bool *ret_fresh, struct ent_err *err)
 {
 	struct ent_hb_table *t;
-	struct keys keys;
+	struct ent_sink_keys keys;
 	ENT_TRY(ent_schema_check(target->schema, err));
-	ENT_TRY(keys_take(target, &keys, err));
+	ENT_TRY(ent_sink_keys_take(target, &keys, err));
 	ENT_TRY(table_look(s, target->object, &t, err));
 	if (t && target->mode == ENT_WRITE_CREATE && !target->resume) {
 		ent_fail(err, ENT_EUSAGE, "table %.200s is there already", t->full);

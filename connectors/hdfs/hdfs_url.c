@@ -54,7 +54,7 @@ static int authority_read(struct ent_hdfs_settings *s, struct ent_bytes text, st
 		struct ent_bytes user = ent_bytes(text.data, (size_t)(sign - text.data));
 		if (memchr(user.data, ':', user.len))
 			return bad_url("WebHDFS knows no passwords; a delegation token comes with --password-file", err);
-		if (!user.len || !ent_object_unescape(user, s->user, sizeof s->user))
+		if (!user.len || !ent_percent_decode(user, s->user, sizeof s->user))
 			return bad_url("its user cannot be read", err);
 		text = ent_bytes(sign + 1, text.len - user.len - 1);
 	}
@@ -109,7 +109,7 @@ static int settings_read(struct ent_hdfs_settings *s, const char *url, struct en
 		ENT_TRY(query_read(s, query + 1, err));
 	snprintf(s->port, sizeof s->port, s->tls ? "9871" : "9870");
 	ENT_TRY(authority_read(s, ent_bytes(at, (size_t)(path - at)), err));
-	if (!ent_object_unescape(ent_bytes(path, n), s->path, sizeof s->path))
+	if (!ent_percent_decode(ent_bytes(path, n), s->path, sizeof s->path))
 		return bad_url("its path cannot be read, or is too long", err);
 	return 0;
 }

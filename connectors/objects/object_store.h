@@ -37,8 +37,6 @@ struct ent_object_place { /* what a module makes of an address */
 typedef int (*ent_object_open_fn)(const struct ent_host *host, const char *url, const struct ent_option *options, size_t n_options, bool *taken,
 				  struct ent_object_place *ret, struct ent_err *err);
 
-/* Texts of addresses: %XX undone; false when it does not fit or holds a NUL. */
-bool ent_object_unescape(struct ent_bytes text, char *out, size_t out_size);
 /* "parquet" of "/a/b.parquet"; "" when there is none. */
 const char *ent_object_suffix(const char *path);
 /* An absolute path without empty, "." and ".." parts that names no folder; ENT_EUSAGE. */

@@ -2,6 +2,8 @@
 
 #include <stdio.h>
 
+#include "arrow/schema.h"
+
 int ent_sink_overtaken(uint64_t there, uint64_t mine, struct ent_err *err)
 {
 	ent_fail(err, ENT_EAGAIN, "another run of this job took over");
@@ -28,4 +30,23 @@ bool ent_sink_listed(struct ent_bytes names, const char *name)
 		at += n + 1;
 	}
 	return false;
+}
+
+int ent_sink_keys_take(const struct ent_target *target, struct ent_sink_keys *ret, struct ent_err *err)
+{
+	char *rest = ret->text, *k = NULL;
+	ret->n = 0;
+	ret->text[0] = 0;
+	if (!target->keys)
+		ent_metadata_get(target->schema->metadata, ENT_META_KEYS, ret->text, sizeof ret->text);
+	ret->text[strcspn(ret->text, "\n")] = 0; /* the first of several */
+	for (size_t i = 0; target->keys ? i < target->n_keys : (k = strtok_r(rest, "\t", &rest)) != NULL; i++) {
+		const char *name = target->keys ? target->keys[i] : k;
+		if (ret->n == ENT_SINK_KEYS_MAX)
+			return ent_fail(err, ENT_EUSAGE, "a key has more than %d columns", ENT_SINK_KEYS_MAX);
+		if (ent_schema_find(target->schema, name) < 0)
+			return ent_fail(err, ENT_EUSAGE, "the key column %.200s is not among the columns copied", name);
+		ret->names[ret->n++] = name;
+	}
+	return 0;
 }

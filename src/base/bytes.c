@@ -172,6 +172,30 @@ bool ent_unhex(void *out, size_t len, const char *hex, size_t hex_len)
 	return true;
 }
 
+static char lower(uint8_t c) { return (char)(c >= 'A' && c <= 'Z' ? c + 32 : c); }
+
+bool ent_percent_decode(struct ent_bytes text, char *out, size_t out_size)
+{
+	size_t n = 0;
+	for (size_t i = 0; i < text.len; i++) {
+		uint8_t c = text.data[i];
+		if (c == '%') {
+			int hi = i + 2 < text.len ? nibble(lower(text.data[i + 1])) : -1, lo = hi < 0 ? -1 : nibble(lower(text.data[i + 2]));
+			if (lo < 0)
+				return false;
+			c = (uint8_t)(hi << 4 | lo);
+			i += 2;
+		}
+		if (!c || n + 1 >= out_size)
+			return false;
+		out[n++] = (char)c;
+	}
+	if (!out_size)
+		return false;
+	out[n] = 0;
+	return true;
+}
+
 static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
 void ent_base64(char *out, const void *data, size_t len)

@@ -62,6 +62,8 @@ static inline size_t ent_reader_left(const struct ent_reader *r) { return (size_
  * and return false otherwise. Text outputs are NUL-terminated. */
 void ent_hex(char *out /* 2*len+1 */, const void *data, size_t len);
 bool ent_unhex(void *out, size_t len, const char *hex /* exactly 2*len letters */, size_t hex_len);
+/* Text of an address, %XX decoded, into out with a NUL behind; false when it does not fit, holds a NUL or a % without two digits. */
+bool ent_percent_decode(struct ent_bytes text, char *out, size_t out_size);
 #define ENT_BASE64_LEN(n) (((n) + 2) / 3 * 4)
 void ent_base64(char *out /* ENT_BASE64_LEN(len)+1 */, const void *data, size_t len);
 bool ent_unbase64(struct ent_buf *out, const char *text, size_t text_len);

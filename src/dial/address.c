@@ -14,35 +14,13 @@ int ent_address_wrong(const struct ent_address_form *form, const char *why, stru
 	return ent_next(err, "%s", form->example), ENT_EUSAGE;
 }
 
-static int hex_digit(char c) { return c >= '0' && c <= '9' ? c - '0' : (c | 32) >= 'a' && (c | 32) <= 'f' ? (c | 32) - 'a' + 10 : -1; }
-
-/* Decodes s[0..len) into out; false when it does not fit, holds a NUL or a % without two digits. */
-static bool unescape(const char *s, size_t len, char *out, size_t out_size)
-{
-	size_t n = 0;
-	for (size_t i = 0; i < len; i++) {
-		int c = (unsigned char)s[i];
-		if (c == '%') {
-			int high = i + 2 < len ? hex_digit(s[i + 1]) : -1, low = high < 0 ? -1 : hex_digit(s[i + 2]);
-			if (low < 0)
-				return false;
-			c = high * 16 + low;
-			i += 2;
-		}
-		if (!c || n + 1 >= out_size)
-			return false;
-		out[n++] = (char)c;
-	}
-	out[n] = 0;
-	return true;
-}
-
 static int parameters_read(const struct ent_address_form *form, void *self, const char *at, struct ent_err *err)
 {
 	while (*at) {
 		char name[64], value[1024];
 		size_t n = strcspn(at, "&"), k = strcspn(at, "=&");
-		if (k >= n || !unescape(at, k, name, sizeof name) || !unescape(at + k + 1, n - k - 1, value, sizeof value))
+		if (k >= n || !ent_percent_decode(ent_bytes(at, k), name, sizeof name) ||
+		    !ent_percent_decode(ent_bytes(at + k + 1, n - k - 1), value, sizeof value))
 			return ent_address_wrong(form, "its parameters are name=value, joined by &", err);
 		if (!form->parameter)
 			return ent_address_wrong(form, "it has no parameters", err);
@@ -64,7 +42,8 @@ static int host_read(const struct ent_address_form *form, struct ent_address *a,
 		return ent_address_wrong(form, "a [ is not closed", err);
 	colon = memchr(v6 ? close : at, ':', len - (size_t)(v6 ? close - at : 0));
 	size_t n = v6 ? (size_t)(close - at) - 1 : colon ? (size_t)(colon - at) : len;
-	if (!n || !unescape(at + v6, n, a->hosts[a->n_hosts], sizeof a->hosts[0]) || (v6 && close + 1 != (colon ? colon : at + len)))
+	if (!n || !ent_percent_decode(ent_bytes(at + v6, n), a->hosts[a->n_hosts], sizeof a->hosts[0]) ||
+	    (v6 && close + 1 != (colon ? colon : at + len)))
 		return ent_address_wrong(form, "a host's name is missing or too long", err);
 	a->n_hosts++;
 	if (!colon)
@@ -82,7 +61,8 @@ static int authority_read(const struct ent_address_form *form, struct ent_addres
 		size_t n = (size_t)(sign - at);
 		const char *colon = memchr(at, ':', n);
 		size_t user = colon ? (size_t)(colon - at) : n;
-		if (!unescape(at, user, a->user, sizeof a->user) || (colon && !unescape(colon + 1, n - user - 1, a->password, sizeof a->password)))
+		if (!ent_percent_decode(ent_bytes(at, user), a->user, sizeof a->user) ||
+		    (colon && !ent_percent_decode(ent_bytes(colon + 1, n - user - 1), a->password, sizeof a->password)))
 			return ent_address_wrong(form, "its user or password cannot be read", err);
 		at = sign + 1;
 		len -= n + 1;
@@ -107,7 +87,7 @@ int ent_address_parse(const char *url, const struct ent_address_form *form, void
 	int code = authority_read(form, &a, at, n, err);
 	at += n + (at[n] == '/');
 	n = strcspn(at, "?");
-	if (!code && !unescape(at, n, a.path, sizeof a.path))
+	if (!code && !ent_percent_decode(ent_bytes(at, n), a.path, sizeof a.path))
 		code = ent_address_wrong(form, "what follows its first / cannot be read, or is too long", err);
 	if (!code && at[n] == '?')
 		code = parameters_read(form, self, at + n + 1, err);

@@ -123,7 +123,7 @@ static int memory_open(const struct ent_host *host, const char *url, const struc
 	*self = *host;
 	*ret = (struct ent_object_place){ .ops = &memory, .self = self };
 	const char *path = url + strlen("memory://x");
-	if (!ent_object_unescape(ent_bytes_str(path), ret->path, sizeof ret->path)) {
+	if (!ent_percent_decode(ent_bytes_str(path), ret->path, sizeof ret->path)) {
 		free(self);
 		*ret = (struct ent_object_place){ 0 };
 		return ent_fail(err, ENT_EUSAGE, "no path");

@@ -1,6 +1,7 @@
 /* The types that only copies know: built, read back, written as text and as canonical bytes; refused where a joint query would read them. */
 #include "arrow/builder.h"
 #include "arrow/rows.h"
+#include "arrow/sink.h"
 #include "arrow/value.h"
 #include "tap.h"
 
@@ -36,8 +37,31 @@ static void texts(const struct ent_batch *b)
 	OK(ent_view_wide(&b->columns[0], 0) == (ent_i128)UINT64_MAX, "the whole unsigned number");
 }
 
+static void test_keys(void)
+{
+	static const struct ent_field two[] = { { .name = "a", .type = { .id = ENT_T_INT32 } }, { .name = "b", .type = { .id = ENT_T_INT32 } } };
+	static const char *const named[] = { "b" }, *const missing[] = { "a", "c" };
+	const char *many[ENT_SINK_KEYS_MAX + 1];
+	struct ent_sink_keys k;
+	ENT_SCHEMA_AUTO with = { 0 }, without = { 0 };
+	ENT_ASSERT(!ent_schema_new(two, 2, "a\tb\nb", &with, NULL) && !ent_schema_new(two, 2, NULL, &without, NULL));
+	struct ent_target t = { .size = sizeof t, .schema = &with };
+	OK(!ent_sink_keys_take(&t, &k, NULL) && k.n == 2 && !strcmp(k.names[0], "a") && !strcmp(k.names[1], "b"), "the source's first key");
+	t.keys = named, t.n_keys = 1;
+	OK(!ent_sink_keys_take(&t, &k, NULL) && k.n == 1 && !strcmp(k.names[0], "b"), "the one that is named");
+	t.keys = missing, t.n_keys = 2;
+	OK_INT(ent_sink_keys_take(&t, &k, NULL), ENT_EUSAGE, "a column that is not there is refused");
+	for (size_t i = 0; i < ENT_COUNT(many); i++)
+		many[i] = "a";
+	t.keys = many, t.n_keys = ENT_COUNT(many);
+	OK_INT(ent_sink_keys_take(&t, &k, NULL), ENT_EUSAGE, "too many are refused, not cut");
+	t = (struct ent_target){ .size = sizeof t, .schema = &without };
+	OK(!ent_sink_keys_take(&t, &k, NULL) && !k.n, "none");
+}
+
 int main(void)
 {
+	test_keys();
 	ENT_SCHEMA_AUTO schema = { 0 };
 	ENT_ARRAY_AUTO array = { 0 };
 	ENT_BATCH_AUTO batch = { 0 }, joint = { 0 };

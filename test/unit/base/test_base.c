@@ -102,8 +102,21 @@ static void test_sm(void)
 	OK_STR(ent_sm_name(&m), "b");
 }
 
+static void test_percent(void)
+{
+	char out[6];
+	OK(ent_percent_decode(ent_bytes_str("a%2Fb%4a"), out, sizeof out) && !strcmp(out, "a/bJ"), "an address is decoded");
+	OK(ent_percent_decode(ent_bytes_str(""), out, 1) && !out[0], "an empty one");
+	OK(ent_percent_decode(ent_bytes_str("12345"), out, 6) && !ent_percent_decode(ent_bytes_str("12345"), out, 5), "what does not fit is refused");
+	OK(!ent_percent_decode(ent_bytes_str("a%00"), out, 6) && !ent_percent_decode(ent_bytes_str("a%0"), out, 6) &&
+		   !ent_percent_decode(ent_bytes_str("%"), out, 6) && !ent_percent_decode(ent_bytes_str("%g1"), out, 6) &&
+		   !ent_percent_decode(ent_bytes_str(""), out, 0),
+	   "so are NULs and half a number");
+}
+
 int main(void)
 {
+	test_percent();
 	test_buffers();
 	test_text();
 	test_json();
