@@ -145,6 +145,7 @@ class Mishaps:
         if not self.tap.line(code == 0, f"{what}: starts", said):
             return
         writer = source.writer().prepare(table, 3000, f"{SEED}/{what}")
+        writer.every = 0.02 if target.transactions else 0.2  # a row at a time goes slowly there
         writer.going.set()
         writer.start()
         rnd = random.Random(f"{SEED}/{what}/cuts")
