@@ -142,7 +142,9 @@ struct ent_hb_cursor {
 	struct ent_buf start, stop, page; /* start: where to go on; page: the reply whose rows are taken */
 	struct ent_hb_rows rows;
 	int32_t id, page_rows;
+	int32_t sequence; /* of the call that asked for a page */
 	bool open, asked, over;
+	bool ahead; /* asks for the next page before this one is taken: nobody else may call meanwhile */
 	unsigned lost;
 };
 void ent_hb_cursor_begin(struct ent_hb_cursor *c, struct ent_source *s, const struct ent_hb_table *t, const struct ent_hb_scan_spec *spec);

@@ -89,10 +89,11 @@ void ent_hb_delete_column(struct ent_buf *out, struct ent_bytes family, struct e
 {
 	ent_thrift_put_binary(out, 1, family);
 	ent_thrift_put_binary(out, 2, qualifier);
-#ifndef ENT_MUTANT_HB_DELETE_TIME
+#ifdef ENT_MUTANT_HB_DELETE_TIME
+	timestamp = 0;
+#endif
 	if (timestamp)
 		ent_thrift_put_i64(out, 3, timestamp);
-#endif
 	ent_thrift_put_stop(out);
 }
 

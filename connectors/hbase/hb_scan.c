@@ -56,6 +56,7 @@ static int page_ask(struct ent_hb_cursor *c, struct ent_err *err)
 	ent_thrift_put_i32(b, 1, c->id);
 	ent_thrift_put_i32(b, 2, c->page_rows);
 	c->asked = true;
+	c->sequence = c->s->sequence;
 	return ent_hb_send(c->s, false, err);
 }
 
@@ -95,14 +96,19 @@ static int page_take(struct ent_hb_cursor *c, struct ent_err *err)
 	}
 	page_resize(c, c->rows.n, c->page.len);
 	ENT_TRY(page_last(c, err));
-	return page_ask(c, err);
+	return c->ahead ? page_ask(c, err) : 0;
 }
+
+/* Another call came between, and the page that was asked for is lost with it. */
+static bool page_missed(const struct ent_hb_cursor *c) { return c->asked && (!c->s->pending || c->s->sequence != c->sequence); }
 
 /* A scanner ends with its server, its region or its lease: that is no failure yet. */
 static int page_next(struct ent_hb_cursor *c, struct ent_err *err)
 {
 	struct ent_err probe = ENT_ERR_INIT;
 	for (;;) {
+		if (page_missed(c))
+			c->open = c->asked = false;
 		int code = c->open ? 0 : scanner_open(c, err);
 		ENT_TRY(code);
 		code = c->asked ? 0 : page_ask(c, &probe);
@@ -220,6 +226,7 @@ int ent_hb_scan(struct ent_source *s, const char *object, const struct ent_hb_sc
 	ENT_TRY(split_read(what->split, low, high, &spec, err));
 	spec.filter = f->filter;
 	ent_hb_cursor_begin(&f->cursor, s, t, &spec);
+	f->cursor.ahead = true;
 	s->busy = true;
 	ENT_TRY(scanner_open(&f->cursor, err));
 	ENT_TRY(ent_schema_dup(&f->reader.schema, &schema, err));

@@ -102,7 +102,8 @@ static int land(struct ent_sink *k, struct ent_err *err)
 	if (!k->under_way)
 		return 0;
 	k->under_way = false;
-	int code = ent_hb_wait(k->s, "rows cannot be written to HBase", &a, err);
+	int code = k->s->pending ? ent_hb_wait(k->s, "rows cannot be written to HBase", &a, err)
+				 : ent_fail(err, ENT_EAGAIN, "what HBase said about the last rows was not heard");
 	k->failed = code ? code : k->failed;
 	return code;
 }
