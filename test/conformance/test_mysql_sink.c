@@ -157,7 +157,7 @@ static void test_refused(const char *object, enum ent_write_mode mode)
 	OK(!w.code, "%s %s", err.what, err.why);
 	for (size_t i = 0; i < (mykit_mariadb ? 9 : 8); i++) {
 		char name[60];
-		snprintf(name, sizeof name, "row 2 of column %s cannot", columns[i]);
+		snprintf(name, sizeof name, "row %zu of column %s cannot", 2 * i + 2, columns[i]); /* of all batches */
 		const struct row two[] = { ordinary(900), bad[i] };
 		OK_INT(put(&w, two, 2), ENT_EDATA, "%s (%s)", err.what, err.why);
 		OK(strstr(err.what, name), "by row and column: %s", name);
