@@ -237,6 +237,27 @@ class Cassandra(Store):
         return done
 
 
+class Hbase(Store):
+    """Its Thrift gateway is what dies: the rows are the region server's."""
+    script, pidfile, transactions = "hbase.sh", "thrift.pid", False
+
+    def __init__(self, lab, name):
+        super().__init__(lab, name)
+        self.secret = None
+
+    @staticmethod
+    def present():
+        return script_says("hbase.sh")
+
+    def url(self, table=None):
+        return f"hbase://127.0.0.1:{self.at()}/default?tls=off" + (f"#{table}" if table else "")
+
+    def crash(self):
+        done = super().crash()
+        os.unlink(os.path.join(self.folder, self.pidfile))
+        return done
+
+
 class Mongo(Store):
     """The substitute lives in memory: it cannot come back with its rows, so it is never a victim."""
     script, pidfile, kill, transactions = "mongo.sh", "pid", False, False
@@ -329,7 +350,7 @@ class DuckDb(Store):
         return f"duckdb:{self.file}" + (f"#{table}" if table else "")
 
 
-STORES = {"postgres": Postgres, "mariadb": MariaDb, "mysql": MySql, "cassandra": Cassandra, "mongo": Mongo, "sqlite": Sqlite, "duckdb": DuckDb}
+STORES = {"postgres": Postgres, "mariadb": MariaDb, "mysql": MySql, "cassandra": Cassandra, "hbase": Hbase, "mongo": Mongo, "sqlite": Sqlite, "duckdb": DuckDb}
 
 
 def cache():

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # A throw-away Apache HBase for tests, from Maven's jars: master, region server and ZooKeeper in one process, its data in a folder; beside it the
-# Thrift2 server (framed, binary) that entente talks to. All on the loopback address, without TLS: that server has none (see hbase-tls.py).
+# Thrift2 server (framed, binary) that entente talks to. All on the loopback address, without TLS: that server has none (see tls-front.py).
 #   hbase.sh install               fetches the jars (110 MB) into SERVERS_CACHE
 #   hbase.sh present               exit 0 when that was done
 #   hbase.sh start FOLDER PORT     prints "ready ..."; PORT is Thrift2's, the three after it are HBase's own
