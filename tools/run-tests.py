@@ -17,6 +17,7 @@ def main():
         os.remove(log)
     if "--suite" not in rest:  # these have front doors of their own: make campaign, make test-servers, make ct
         rest = ["--no-suite", "campaign", "--no-suite", "servers", "--no-suite", "ct", *rest]
+        rest = ["--num-processes", str((os.cpu_count() or 1) + 1), *rest]  # servers that start leave a core idle
     if "-t" not in rest:  # limits are for a test that hangs, not for a slow machine
         rest = ["-t", "4", *rest]
     start = time.time()
