@@ -114,6 +114,17 @@ int ent_buf_check(const struct ent_buf *b, struct ent_err *err)
 	return 0;
 }
 
+int ent_buf_receive(struct ent_buf *b, size_t *at, struct ent_bytes bytes, struct ent_err *err)
+{
+	if (*at && *at >= b->len / 2) {
+		memmove(b->data, b->data + *at, b->len - *at);
+		b->len -= *at;
+		*at = 0;
+	}
+	ent_buf_put(b, bytes.data, bytes.len);
+	return ent_buf_check(b, err);
+}
+
 struct ent_bytes ent_read(struct ent_reader *r, size_t len)
 {
 	if (!r->ok || ent_reader_left(r) < len) {

@@ -40,6 +40,8 @@ void ent_buf_le32(struct ent_buf *b, uint32_t v);
 void ent_buf_le64(struct ent_buf *b, uint64_t v);
 uint8_t *ent_buf_space(struct ent_buf *b, size_t len); /* appends len zero bytes and lends them; NULL after a failure */
 int ent_buf_check(const struct ent_buf *b, struct ent_err *err);
+/* Appends what was received, after dropping the *at bytes at the start that were used up, when they are half of the buffer; *at follows. */
+int ent_buf_receive(struct ent_buf *b, size_t *at, struct ent_bytes bytes, struct ent_err *err);
 static inline const char *ent_buf_text(const struct ent_buf *b) { return b->data ? (const char *)b->data : ""; }
 static inline struct ent_bytes ent_buf_bytes(const struct ent_buf *b) { return ent_bytes(b->data, b->len); }
 

@@ -185,16 +185,7 @@ void ent_cql_parser_init(struct ent_cql_parser *p, size_t body_max)
 
 void ent_cql_parser_deinit(struct ent_cql_parser *p) { ent_buf_deinit(&p->buf); }
 
-int ent_cql_parser_put(struct ent_cql_parser *p, struct ent_bytes bytes, struct ent_err *err)
-{
-	if (p->at && (p->at == p->buf.len || p->at >= p->buf.len / 2)) {
-		memmove(p->buf.data, p->buf.data + p->at, p->buf.len - p->at);
-		p->buf.len -= p->at;
-		p->at = 0;
-	}
-	ent_buf_put(&p->buf, bytes.data, bytes.len);
-	return ent_buf_check(&p->buf, err);
-}
+int ent_cql_parser_put(struct ent_cql_parser *p, struct ent_bytes bytes, struct ent_err *err) { return ent_buf_receive(&p->buf, &p->at, bytes, err); }
 
 static int broken(const char *why, struct ent_err *err)
 {

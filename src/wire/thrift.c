@@ -92,13 +92,7 @@ void ent_thrift_parser_deinit(struct ent_thrift_parser *p) { ent_buf_deinit(&p->
 
 int ent_thrift_parser_put(struct ent_thrift_parser *p, struct ent_bytes bytes, struct ent_err *err)
 {
-	if (p->at && (p->at == p->buf.len || p->at >= p->buf.len / 2)) {
-		memmove(p->buf.data, p->buf.data + p->at, p->buf.len - p->at);
-		p->buf.len -= p->at;
-		p->at = 0;
-	}
-	ent_buf_put(&p->buf, bytes.data, bytes.len);
-	return ent_buf_check(&p->buf, err);
+	return ent_buf_receive(&p->buf, &p->at, bytes, err);
 }
 
 static int broken(const char *why, struct ent_err *err)
