@@ -352,6 +352,15 @@ void suite_run(const struct ent_connector *c, const struct suite_store *s)
 
 /* --- one step at a time --- */
 
+int suite_open(const struct ent_connector *c, const char *url, const struct ent_option *options, size_t n_options, struct ent_err *e)
+{
+	struct ent_host host = suite_host();
+	struct ent_source *src = NULL;
+	int code = c->open(&host, url, options, n_options, &src, e);
+	c->close(src);
+	return code;
+}
+
 int suite_open_describe(const struct ent_connector *c, const char *url, const char *object, const struct ent_option *options, size_t n_options,
 			struct ent_err *e)
 {

@@ -43,7 +43,8 @@ extern const struct ent_connector *(*suite_files)(void *self, const char *suffix
 extern int suite_cancel_after; /* calls of cancelled until it says yes; negative: never */
 void suite_run(const struct ent_connector *c, const struct suite_store *s);
 
-/* Opens, describes and scans one text column; for a store's own tests. Returns the code, fills e. */
+/* Opens; opens and describes; scans one text column; for a store's own tests. Returns the code, fills e. */
+int suite_open(const struct ent_connector *c, const char *url, const struct ent_option *options, size_t n_options, struct ent_err *e);
 int suite_open_describe(const struct ent_connector *c, const char *url, const char *object, const struct ent_option *options, size_t n_options,
 			struct ent_err *e);
 int suite_scan_count(const struct ent_connector *c, const char *url, const char *object, const char *column, size_t *ret_rows, struct ent_err *e);

@@ -143,6 +143,22 @@ size_t kit_count(const struct suite_copy *s, const char *object)
 
 /* --- one target, open --- */
 
+int suite_sink_begin(struct suite_sink *s, const struct ent_connector *c, const char *url, const struct ent_option *options, size_t n_options,
+		     const char *job, const struct ent_target *target, struct ent_err *e)
+{
+	struct ent_host host = suite_host();
+	*s = (struct suite_sink){ .c = c };
+	ENT_TRY(c->open(&host, url, options, n_options, &s->src, e));
+	ENT_TRY(c->sink_open(s->src, job, &s->epoch, &s->k, e));
+	return c->sink_table(s->k, target, &s->at, e);
+}
+
+void suite_sink_end(struct suite_sink *s)
+{
+	s->c->sink_close(s->k);
+	s->c->close(s->src);
+}
+
 int kit_target_open(struct kit_target *t, const struct suite_copy *s, const char *job, uint64_t epoch, struct ent_err *e)
 {
 	*t = (struct kit_target){ .s = s, .epoch = epoch };

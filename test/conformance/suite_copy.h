@@ -70,6 +70,18 @@ struct suite_copy {
 
 void suite_copy_run(const struct suite_copy *s);
 
+struct suite_sink { /* one sink with one table, for a store's own tests */
+	const struct ent_connector *c;
+	struct ent_source *src;
+	struct ent_sink *k;
+	uint64_t epoch;
+	size_t at;
+};
+/* Ended in any case by suite_sink_end. */
+int suite_sink_begin(struct suite_sink *s, const struct ent_connector *c, const char *url, const struct ent_option *options, size_t n_options,
+		     const char *job, const struct ent_target *target, struct ent_err *e);
+void suite_sink_end(struct suite_sink *s);
+
 /* For a store's own tests. The matrix (rows of all labels but those that excepts refuse) as a schema and one batch; with_keys: "id" is the key. */
 int suite_copy_matrix(const struct suite_copy *s, struct ArrowSchema *ret_schema, struct ArrowArray *ret_rows, struct ent_err *e);
 /* Only the row of one excepted value, which stands in it; x NULL: the matrix. */

@@ -300,15 +300,6 @@ static void test_compressed(const struct ent_connector *c)
 
 /* --- doors --- */
 
-static int open_code(const struct ent_connector *c, const char *url, const struct ent_option *options, size_t n, struct ent_err *e)
-{
-	struct ent_host host = suite_host();
-	struct ent_source *src = NULL;
-	int code = c->open(&host, url, options, n, &src, e);
-	c->close(src);
-	return code;
-}
-
 static void test_doors(const struct ent_connector *c)
 {
 	struct ent_err e = ENT_ERR_INIT;
@@ -320,23 +311,23 @@ static void test_doors(const struct ent_connector *c)
 	OK(f && fputs("cassandra\n", f) >= 0 && !fclose(f), "password file");
 	const struct ent_option both[] = { { "password-file", password }, { "ca-file", ca } };
 	snprintf(url, sizeof url, "cassandra://cassandra@localhost:%s/k", cass_port);
-	OK_INT(open_code(c, url, both, 2, &e), 0, "TLS verified by name, password from a file %s %s", e.what, e.why);
+	OK_INT(suite_open(c, url, both, 2, &e), 0, "TLS verified by name, password from a file %s %s", e.what, e.why);
 	snprintf(url, sizeof url, "cassandra://cassandra@127.0.0.1:%s/k", cass_port);
-	OK_INT(open_code(c, url, both, 2, &e), 0, "TLS verified by address %s %s", e.what, e.why);
-	OK_INT(open_code(c, url, both, 1, &e), ENT_EIO, "an authority nobody knows: %s", e.why);
+	OK_INT(suite_open(c, url, both, 2, &e), 0, "TLS verified by address %s %s", e.what, e.why);
+	OK_INT(suite_open(c, url, both, 1, &e), ENT_EIO, "an authority nobody knows: %s", e.why);
 	OK(strstr(e.next, "--ca-file"), "and the way out: %s", e.next);
 	snprintf(url, sizeof url, "cassandra://cassandra@127.0.0.2,127.0.0.1:%s/k", cass_port);
-	OK_INT(open_code(c, url, both, 2, &e), 0, "the second host answers %s %s", e.what, e.why);
+	OK_INT(suite_open(c, url, both, 2, &e), 0, "the second host answers %s %s", e.what, e.why);
 	snprintf(url, sizeof url, "cassandra://cassandra@[::ffff:127.0.0.1]:%s/k", cass_port);
-	OK_INT(open_code(c, url, both, 2, &e), ENT_EIO, "a certificate for another name: %s", e.why);
+	OK_INT(suite_open(c, url, both, 2, &e), ENT_EIO, "a certificate for another name: %s", e.why);
 	snprintf(url, sizeof url, "cassandra://cassandra@[::ffff:127.0.0.1]:%s/k?tls=verify-ca", cass_port);
-	OK_INT(open_code(c, url, both, 2, &e), 0, "which verify-ca does not look at %s", e.why);
+	OK_INT(suite_open(c, url, both, 2, &e), 0, "which verify-ca does not look at %s", e.why);
 	snprintf(url, sizeof url, "cassandra://cassandra:wrong@127.0.0.1:%s/k?tls=off", cass_port);
-	OK_INT(open_code(c, url, NULL, 0, &e), ENT_EDENIED, "wrong password: %s", e.why);
+	OK_INT(suite_open(c, url, NULL, 0, &e), ENT_EDENIED, "wrong password: %s", e.why);
 	OK(e.vendor == 0x100 && !strstr(e.why, "wrong"), "by the server's code, and no message shows it");
 	snprintf(url, sizeof url, "cassandra://nobody:test@127.0.0.1:%s/k?tls=off", cass_port);
 	OK_INT(suite_scan_count(c, url, "pages", "id", &rows, &e), ENT_EDENIED, "no right to read: %s", e.why);
-	OK_INT(open_code(c, "cassandra://127.0.0.1:1/x?tls=off", NULL, 0, &e), ENT_EIO, "nobody there: %s (%s)", e.what, e.why);
+	OK_INT(suite_open(c, "cassandra://127.0.0.1:1/x?tls=off", NULL, 0, &e), ENT_EIO, "nobody there: %s (%s)", e.what, e.why);
 	static const char *const wrong[] = { "cassandra:x",
 					     "cassandra://",
 					     "cassandra://h:0/k",
@@ -346,9 +337,9 @@ static void test_doors(const struct ent_connector *c)
 					     "cassandra://[::1/k",
 					     "cassandra://%zz@h/k" };
 	for (size_t i = 0; i < ENT_COUNT(wrong); i++)
-		OK_INT(open_code(c, wrong[i], NULL, 0, &e), ENT_EUSAGE, "%s: %s", wrong[i], e.why);
+		OK_INT(suite_open(c, wrong[i], NULL, 0, &e), ENT_EUSAGE, "%s: %s", wrong[i], e.why);
 	const struct ent_option unknown = { "colour", "red" };
-	OK_INT(open_code(c, cass_url(""), &unknown, 1, &e), ENT_EUSAGE, "%s", e.what);
+	OK_INT(suite_open(c, cass_url(""), &unknown, 1, &e), ENT_EUSAGE, "%s", e.what);
 }
 
 int main(int argc, char **argv)

@@ -50,28 +50,6 @@ static void run_suite(void)
 
 /* --- one sink --- */
 
-struct sink {
-	struct ent_source *src;
-	struct ent_sink *k;
-	uint64_t epoch;
-	size_t at;
-};
-
-static int sink_begin(struct sink *s, const char *url, const char *job, const struct ent_target *target, struct ent_err *e)
-{
-	struct ent_host host = suite_host();
-	*s = (struct sink){ 0 };
-	ENT_TRY(c->open(&host, url, options, 2, &s->src, e));
-	ENT_TRY(c->sink_open(s->src, job, &s->epoch, &s->k, e));
-	return c->sink_table(s->k, target, &s->at, e);
-}
-
-static void sink_end(struct sink *s)
-{
-	c->sink_close(s->k);
-	c->close(s->src);
-}
-
 static const struct ent_field simple[] = { { .name = "a", .type = { .id = ENT_T_INT32 } },
 					   { .name = "b", .type = { .id = ENT_T_TEXT } },
 					   { .name = "v", .type = { .id = ENT_T_TEXT }, .nullable = true },
@@ -91,14 +69,14 @@ static struct ArrowArray simple_rows(const struct ArrowSchema *schema, int from,
 
 static int write_simple(const char *url, const struct ent_target *target, int from, int n, const char *v, struct ent_err *e)
 {
-	struct sink s;
+	struct suite_sink s;
 	ENT_ARRAY_AUTO rows = simple_rows(target->schema, from, n, v);
 	struct ent_sink_checkpoint point = { .size = sizeof point, .part = "all", .cursor = "done", .rows = (uint64_t)n };
-	int code = sink_begin(&s, url, "simple", target, e);
+	int code = suite_sink_begin(&s, c, url, options, 2, "simple", target, e);
 	code = code ? code : c->sink_rows(s.k, s.at, &rows, e);
 	code = code ? code : c->sink_commit(s.k, &point, e);
 	code = code ? code : c->sink_finish(s.k, 1, e);
-	sink_end(&s);
+	suite_sink_end(&s);
 	return code;
 }
 
@@ -127,7 +105,7 @@ static void test_places(void)
 	t.n_keys = 1;
 	t.mode = ENT_WRITE_UPSERT;
 	OK_INT(write_simple(url, &t, 1, 2, "x", &e), ENT_EUSAGE, "an upsert by another key: %s", e.what);
-	struct sink s;
+	struct suite_sink s;
 	const struct ent_host host = suite_host();
 	OK(!c->open(&host, url, NULL, 0, &s.src, &e), "%s", e.what);
 	s.epoch = 0;
@@ -157,19 +135,19 @@ static void test_bad_keys(void)
 	for (int i = 0; i < 3; i++) {
 		ENT_CLEANUP(ent_builder_freep) struct ent_builder *b = NULL;
 		ENT_ARRAY_AUTO rows = { 0 };
-		struct sink s;
+		struct suite_sink s;
 		OK(!ent_builder_new(&schema, 0, &b, &e) &&
 			   !(i == 2 ? ent_builder_null(b, 0, &e) : ent_builder_text(b, 0, ent_bytes(longest, i ? sizeof longest : 0), &e)) &&
 			   !ent_builder_finish(b, &rows, &e),
 		   "a row");
-		OK(!sink_begin(&s, cass_url(""), "badkey", &t, &e), "%s %s", e.what, e.why);
+		OK(!suite_sink_begin(&s, c, cass_url(""), options, 2, "badkey", &t, &e), "%s %s", e.what, e.why);
 		int code = c->sink_rows(s.k, s.at, &rows, &e);
 		code = code ? code : c->sink_commit(s.k, NULL, &e);
 		OK(code == ENT_EDATA || code == ENT_ESQL, "key %d: %s (%s; %s)", i, e.what, e.why, e.next);
 		OK(strstr(e.what, "row 1"), "by its row");
 		OK(c->sink_commit(s.k, NULL, &e) != 0, "and the sink stays failed: %s", e.what);
 		OK(!c->sink_rollback(s.k, &e) && !c->sink_commit(s.k, NULL, &e), "until it is rolled back %s", e.what);
-		sink_end(&s);
+		suite_sink_end(&s);
 	}
 }
 
@@ -179,18 +157,20 @@ static void test_times(void)
 {
 	struct ent_err e = ENT_ERR_INIT;
 	ENT_SCHEMA_AUTO schema = { 0 };
-	struct sink old, new;
+	struct suite_sink old, new;
 	OK(!ent_schema_new(simple, 4, "a\tb", &schema, &e), "schema");
 	table_drop("k.times");
 	struct ent_target t = { .size = sizeof t, .object = "times", .schema = &schema, .mode = ENT_WRITE_APPEND };
-	OK(!sink_begin(&old, cass_url(""), "times", &t, &e) && !sink_begin(&new, cass_url(""), "times", &t, &e), "two runs %s %s", e.what, e.why);
+	OK(!suite_sink_begin(&old, c, cass_url(""), options, 2, "times", &t, &e) &&
+		   !suite_sink_begin(&new, c, cass_url(""), options, 2, "times", &t, &e),
+	   "two runs %s %s", e.what, e.why);
 	ENT_ARRAY_AUTO mine = simple_rows(&schema, 1, 2, "new"), his = simple_rows(&schema, 1, 3, "old"), gone = simple_rows(&schema, 2, 1, NULL);
 	OK(!c->sink_rows(new.k, new.at, &mine, &e) && !c->sink_rows(new.k, new.at, &gone, &e) && !c->sink_commit(new.k, NULL, &e), "%s", e.what);
 	OK(!c->sink_rows(old.k, old.at, &his, &e), "the overtaken run still sends %s", e.what);
 	OK_INT(c->sink_commit(old.k, NULL, &e), ENT_EAGAIN, "and is stopped at its commit: %s", e.what);
 	cql_expect(client, "SELECT a, v FROM k.times WHERE a IN (1, 2)", "1,new;2,-");
-	sink_end(&old);
-	sink_end(&new);
+	suite_sink_end(&old);
+	suite_sink_end(&new);
 }
 
 /* --- changes --- */
@@ -215,7 +195,7 @@ static void test_changes(void)
 	ENT_SCHEMA_AUTO schema = { 0 }, table = { 0 }, wider = { 0 };
 	ENT_ARRAY_AUTO rows = { 0 };
 	ENT_CLEANUP(ent_builder_freep) struct ent_builder *b = NULL;
-	struct sink s;
+	struct suite_sink s;
 	bool ok = !ent_schema_new(fields, 6, NULL, &schema, &e) && !ent_schema_new(simple, 4, "a\tb", &table, &e) &&
 		  !ent_builder_new(&schema, 0, &b, &e);
 	for (size_t i = 0; i < ENT_COUNT(log) && ok; i++)
@@ -227,7 +207,7 @@ static void test_changes(void)
 	OK(ok && !ent_builder_finish(b, &rows, &e), "changes %s", e.what);
 	table_drop("k.changed");
 	struct ent_target t = { .size = sizeof t, .object = "changed", .schema = &table, .mode = ENT_WRITE_UPSERT };
-	OK_INT(sink_begin(&s, cass_url(""), "changes", &t, &e), 0, "%s %s", e.what, e.why);
+	OK_INT(suite_sink_begin(&s, c, cass_url(""), options, 2, "changes", &t, &e), 0, "%s %s", e.what, e.why);
 	for (int i = 0; i < 2; i++) { /* twice: the same end */
 		OK(!c->sink_changes(s.k, s.at, &schema, &rows, &e) && !c->sink_commit(s.k, NULL, &e), "%s %s", e.what, e.why);
 		cql_expect(client, "SELECT a, v, n FROM k.changed WHERE a IN (1, 2, 3, 4)", "1,last,6;2,two,22;3,-,33");
@@ -239,7 +219,7 @@ static void test_changes(void)
 	cql_expect(client, "SELECT a, extra FROM k.changed WHERE a = 2", "2,-");
 	OK(!c->sink_truncate(s.k, s.at, &e), "%s", e.what);
 	cql_expect(client, "SELECT count(*) FROM k.changed", "0");
-	sink_end(&s);
+	suite_sink_end(&s);
 }
 
 /* --- a connection that can be cut --- */
@@ -321,7 +301,7 @@ static void test_cut(void)
 {
 	struct ent_err e = ENT_ERR_INIT;
 	ENT_SCHEMA_AUTO schema = { 0 };
-	struct sink s;
+	struct suite_sink s;
 	char url[300];
 	pthread_t thread;
 	proxy_start();
@@ -330,7 +310,7 @@ static void test_cut(void)
 	table_drop("k.cut");
 	const struct ent_target t = { .size = sizeof t, .object = "cut", .schema = &schema, .mode = ENT_WRITE_CREATE };
 	ENT_ARRAY_AUTO rows = simple_rows(&schema, 0, 5000, "a value of some length");
-	OK_INT(sink_begin(&s, url, "cut", &t, &e), 0, "%s %s", e.what, e.why);
+	OK_INT(suite_sink_begin(&s, c, url, options, 2, "cut", &t, &e), 0, "%s %s", e.what, e.why);
 	atomic_store(&proxy.passed, 0);
 	OK(!pthread_create(&thread, NULL, cutter, NULL), "the connection is cut three times");
 	int code = c->sink_rows(s.k, s.at, &rows, &e);
@@ -338,7 +318,7 @@ static void test_cut(void)
 	OK_INT(code, 0, "while 5000 rows go out: what had no answer went again %s %s", e.what, e.why);
 	pthread_join(thread, NULL);
 	OK_INT(atomic_load(&proxy.cuts), 3, "all three happened");
-	sink_end(&s);
+	suite_sink_end(&s);
 	cql_expect(client, "SELECT count(*), sum(n) FROM k.cut", "5000,12497500");
 	size_t n = 0;
 	atomic_store(&proxy.passed, 0);
@@ -376,24 +356,24 @@ static void test_crash(void)
 	struct ent_err e = ENT_ERR_INIT;
 	ENT_SCHEMA_AUTO schema = { 0 };
 	struct ent_sink_checkpoint point = { .size = sizeof point, .part = "all", .cursor = "1000", .rows = 1000 }, last;
-	struct sink s;
+	struct suite_sink s;
 	OK(!ent_schema_new(simple, 4, "a\tb", &schema, &e), "schema");
 	table_drop("k.crash");
 	struct ent_target t = { .size = sizeof t, .object = "crash", .schema = &schema, .mode = ENT_WRITE_CREATE };
 	ENT_ARRAY_AUTO rows = simple_rows(&schema, 0, 1000, "v"), more = simple_rows(&schema, 1000, 1000, "v");
-	OK_INT(sink_begin(&s, cass_url(""), "crash", &t, &e), 0, "%s %s", e.what, e.why);
+	OK_INT(suite_sink_begin(&s, c, cass_url(""), options, 2, "crash", &t, &e), 0, "%s %s", e.what, e.why);
 	OK(!c->sink_rows(s.k, s.at, &rows, &e) && !c->sink_commit(s.k, &point, &e), "%s %s", e.what, e.why);
 	OK_INT(server("kill", NULL), 0, "the server crashes");
 	int code = c->sink_rows(s.k, s.at, &more, &e);
 	code = code ? code : c->sink_commit(s.k, NULL, &e);
 	OK(code == ENT_EIO || code == ENT_EAGAIN, "and the run ends: %s (%s)", e.what, e.why);
-	sink_end(&s);
+	suite_sink_end(&s);
 	OK_INT(server("start", cass_port), 0, "the server comes back");
 	t.resume = 1;
-	OK_INT(sink_begin(&s, cass_url(""), "crash", &t, &e), 0, "and the run goes on %s %s", e.what, e.why);
+	OK_INT(suite_sink_begin(&s, c, cass_url(""), options, 2, "crash", &t, &e), 0, "and the run goes on %s %s", e.what, e.why);
 	OK(!c->sink_last(s.k, "all", &last, &e) && !strcmp(last.cursor, "1000") && last.rows == 1000, "after its checkpoint %s", e.what);
 	OK(!c->sink_rows(s.k, s.at, &more, &e) && !c->sink_commit(s.k, NULL, &e) && !c->sink_finish(s.k, 1, &e), "%s %s", e.what, e.why);
-	sink_end(&s);
+	suite_sink_end(&s);
 	cql_close(client);
 	OK(!cql_connect(client, (unsigned)strtoul(cass_port, NULL, 10), &e), "%s", e.what);
 	cql_expect(client, "SELECT count(*), sum(n) FROM k.crash", "2000,1999000");

@@ -227,15 +227,6 @@ static void test_pages(const struct ent_connector *c)
 
 /* --- doors --- */
 
-static int open_code(const struct ent_connector *c, const char *url, const struct ent_option *options, size_t n, struct ent_err *e)
-{
-	struct ent_host host = suite_host();
-	struct ent_source *src = NULL;
-	int code = c->open(&host, url, options, n, &src, e);
-	c->close(src);
-	return code;
-}
-
 static void test_doors(const struct ent_connector *c)
 {
 	struct ent_err e = ENT_ERR_INIT;
@@ -243,23 +234,23 @@ static void test_doors(const struct ent_connector *c)
 	snprintf(ca, sizeof ca, "%s/ca.crt", hb_folder);
 	const struct ent_option authority = { "ca-file", ca }, unknown = { "password-file", ca };
 	snprintf(url, sizeof url, "hbase://localhost:%s/k", tls_port);
-	OK_INT(open_code(c, url, &authority, 1, &e), 0, "TLS verified by name %s %s", e.what, e.why);
-	OK_INT(open_code(c, url, NULL, 0, &e), ENT_EIO, "an authority nobody knows: %s", e.why);
+	OK_INT(suite_open(c, url, &authority, 1, &e), 0, "TLS verified by name %s %s", e.what, e.why);
+	OK_INT(suite_open(c, url, NULL, 0, &e), ENT_EIO, "an authority nobody knows: %s", e.why);
 	OK(strstr(e.next, "--ca-file"), "and the way out: %s", e.next);
 	snprintf(url, sizeof url, "hbase://[::ffff:127.0.0.1]:%s/k", tls_port);
-	OK_INT(open_code(c, url, &authority, 1, &e), ENT_EIO, "a certificate for another name: %s", e.why);
+	OK_INT(suite_open(c, url, &authority, 1, &e), ENT_EIO, "a certificate for another name: %s", e.why);
 	snprintf(url, sizeof url, "hbase://127.0.0.1:%s/k", hb_port);
-	OK_INT(open_code(c, url, &authority, 1, &e), ENT_EIO, "TLS is the rule: %s", e.why);
+	OK_INT(suite_open(c, url, &authority, 1, &e), ENT_EIO, "TLS is the rule: %s", e.why);
 	snprintf(url, sizeof url, "hbase://127.0.0.2,127.0.0.1:%s/k?tls=off", hb_port);
-	OK_INT(open_code(c, url, NULL, 0, &e), 0, "the second host answers %s %s", e.what, e.why);
-	OK_INT(open_code(c, "hbase://127.0.0.1:1/x?tls=off", NULL, 0, &e), ENT_EIO, "nobody there: %s (%s)", e.what, e.why);
+	OK_INT(suite_open(c, url, NULL, 0, &e), 0, "the second host answers %s %s", e.what, e.why);
+	OK_INT(suite_open(c, "hbase://127.0.0.1:1/x?tls=off", NULL, 0, &e), ENT_EIO, "nobody there: %s (%s)", e.what, e.why);
 	static const char *const wrong[] = { "hbase:x",           "hbase://",
 					     "hbase://h:0/k",     "hbase://h/k?tls=maybe",
 					     "hbase://h/k?lag=0", "hbase://h/k?nothing=1",
 					     "hbase://user@h/k",  "hbase://[::1/k" };
 	for (size_t i = 0; i < ENT_COUNT(wrong); i++)
-		OK_INT(open_code(c, wrong[i], NULL, 0, &e), ENT_EUSAGE, "%s: %s", wrong[i], e.why);
-	OK_INT(open_code(c, hb_url("k", ""), &unknown, 1, &e), ENT_EUSAGE, "%s", e.what);
+		OK_INT(suite_open(c, wrong[i], NULL, 0, &e), ENT_EUSAGE, "%s: %s", wrong[i], e.why);
+	OK_INT(suite_open(c, hb_url("k", ""), &unknown, 1, &e), ENT_EUSAGE, "%s", e.what);
 	OK_INT(suite_open_describe(c, hb_url("nowhere", ""), "t", NULL, 0, &e), ENT_ENOTFOUND, "no namespace: %s", e.what);
 	OK_INT(suite_open_describe(c, hb_url("k", ""), "a b", NULL, 0, &e), ENT_EUSAGE, "no name: %s", e.what);
 }

@@ -123,28 +123,6 @@ static void run_suite(void)
 
 /* --- one sink --- */
 
-struct sink {
-	struct ent_source *src;
-	struct ent_sink *k;
-	uint64_t epoch;
-	size_t at;
-};
-
-static int sink_begin(struct sink *s, const char *url, const char *job, const struct ent_target *target, struct ent_err *e)
-{
-	struct ent_host host = suite_host();
-	*s = (struct sink){ 0 };
-	ENT_TRY(c->open(&host, url, options, 1, &s->src, e));
-	ENT_TRY(c->sink_open(s->src, job, &s->epoch, &s->k, e));
-	return c->sink_table(s->k, target, &s->at, e);
-}
-
-static void sink_end(struct sink *s)
-{
-	c->sink_close(s->k);
-	c->close(s->src);
-}
-
 static const struct ent_field simple[] = { { .name = "a", .type = { .id = ENT_T_TEXT } },
 					   { .name = "b", .type = { .id = ENT_T_TEXT } },
 					   { .name = "v", .type = { .id = ENT_T_TEXT }, .nullable = true },
@@ -174,14 +152,14 @@ static struct ArrowArray simple_rows(const struct ArrowSchema *schema, const str
 
 static int write_simple(const char *url, const struct ent_target *target, const struct simple_row *all, size_t n, struct ent_err *e)
 {
-	struct sink s;
+	struct suite_sink s;
 	ENT_ARRAY_AUTO rows = simple_rows(target->schema, all, n);
 	struct ent_sink_checkpoint point = { .size = sizeof point, .part = "all", .cursor = "done", .rows = n };
-	int code = sink_begin(&s, url, "simple", target, e);
+	int code = suite_sink_begin(&s, c, url, options, 1, "simple", target, e);
 	code = code ? code : c->sink_rows(s.k, s.at, &rows, e);
 	code = code ? code : c->sink_commit(s.k, &point, e);
 	code = code ? code : c->sink_finish(s.k, 1, e);
-	sink_end(&s);
+	suite_sink_end(&s);
 	return code;
 }
 
@@ -211,7 +189,7 @@ static void test_places(void)
 	static const char *const other[] = { "b" };
 	t = (struct ent_target){ .size = sizeof t, .object = "t", .schema = &keyed, .keys = other, .n_keys = 1, .mode = ENT_WRITE_UPSERT };
 	OK_INT(write_simple(hb_url("made", ""), &t, less, 1, &e), ENT_EUSAGE, "an upsert by another key: %s", e.what);
-	struct sink s = { 0 };
+	struct suite_sink s = { 0 };
 	const struct ent_host host = suite_host();
 	OK(!c->open(&host, hb_url("made", ""), NULL, 0, &s.src, &e), "%s", e.what);
 	OK(c->sink_open(s.src, "j", &s.epoch, &s.k, &e) == ENT_EINTERNAL, "a source opened for reading takes no rows: %s", e.what);
@@ -228,7 +206,7 @@ static void test_foreign(void)
 	ENT_SCHEMA_AUTO keyed = { 0 }, theirs = { 0 };
 	ENT_ARRAY_AUTO rows = { 0 };
 	ENT_CLEANUP(ent_builder_freep) struct ent_builder *b = NULL;
-	struct sink s;
+	struct suite_sink s;
 	OK(!ent_schema_new(simple, 4, "a\tb", &keyed, &e) && !ent_schema_new(fields, 2, "row", &theirs, &e), "schemas");
 	struct ent_target t = { .size = sizeof t, .object = "bare", .schema = &keyed, .mode = ENT_WRITE_APPEND };
 	hb_create(client, "made", "bare", "f");
@@ -244,9 +222,10 @@ static void test_foreign(void)
 	t.schema = &theirs;
 	OK(!ent_builder_new(&theirs, 0, &b, &e) && !text_put(b, 0, "k1") && !ent_builder_int(b, 1, -5, &e) && !ent_builder_finish(b, &rows, &e),
 	   "a row");
-	OK(!sink_begin(&s, hb_url("made", ""), "theirs", &t, &e) && !c->sink_rows(s.k, s.at, &rows, &e) && !c->sink_finish(s.k, 1, &e),
+	OK(!suite_sink_begin(&s, c, hb_url("made", ""), options, 1, "theirs", &t, &e) && !c->sink_rows(s.k, s.at, &rows, &e) &&
+		   !c->sink_finish(s.k, 1, &e),
 	   "a row of another's table %s %s", e.what, e.why);
-	sink_end(&s);
+	suite_sink_end(&s);
 	hb_expect(client, "made:theirs", "k1 g:m=before,g:n=-5");
 }
 
@@ -263,17 +242,17 @@ static void test_bad_keys(void)
 	for (int i = 0; i < 3; i++) {
 		ENT_CLEANUP(ent_builder_freep) struct ent_builder *b = NULL;
 		ENT_ARRAY_AUTO rows = { 0 };
-		struct sink s;
+		struct suite_sink s;
 		OK(!ent_builder_new(&schema, 0, &b, &e) &&
 			   !(i == 2 ? ent_builder_null(b, 0, &e) : ent_builder_text(b, 0, ent_bytes(longest, i ? sizeof longest : 0), &e)) &&
 			   !ent_builder_finish(b, &rows, &e),
 		   "a row");
-		OK(!sink_begin(&s, hb_url("s", ""), "badkey", &t, &e), "%s %s", e.what, e.why);
+		OK(!suite_sink_begin(&s, c, hb_url("s", ""), options, 1, "badkey", &t, &e), "%s %s", e.what, e.why);
 		OK_INT(c->sink_rows(s.k, s.at, &rows, &e), ENT_EDATA, "key %d: %s (%s)", i, e.what, e.why);
 		OK(strstr(e.what, "row 1 of column id"), "by its row");
 		OK(c->sink_commit(s.k, NULL, &e) != 0, "and the sink stays failed: %s", e.what);
 		OK(!c->sink_rollback(s.k, &e) && !c->sink_commit(s.k, NULL, &e), "until it is rolled back %s", e.what);
-		sink_end(&s);
+		suite_sink_end(&s);
 	}
 }
 
@@ -284,18 +263,18 @@ static void test_times(void)
 				       his[] = { { "1", "k", "old", 9 }, { "2", "k", "old", 9 } };
 	struct ent_err e = ENT_ERR_INIT;
 	ENT_SCHEMA_AUTO schema = { 0 };
-	struct sink old, new;
+	struct suite_sink old, new;
 	OK(!ent_schema_new(simple, 4, "a\tb", &schema, &e), "schema");
 	struct ent_target t = { .size = sizeof t, .object = "times", .schema = &schema, .mode = ENT_WRITE_APPEND };
-	OK(!sink_begin(&old, hb_url("s", ""), "times", &t, &e), "a run %s %s", e.what, e.why);
+	OK(!suite_sink_begin(&old, c, hb_url("s", ""), options, 1, "times", &t, &e), "a run %s %s", e.what, e.why);
 	ENT_ARRAY_AUTO a = simple_rows(&schema, his, 2), b = simple_rows(&schema, mine, 2);
 	OK(!c->sink_rows(old.k, old.at, &a, &e), "its rows gather %s", e.what);
-	OK(!sink_begin(&new, hb_url("s", ""), "times", &t, &e), "another takes over %s %s", e.what, e.why);
+	OK(!suite_sink_begin(&new, c, hb_url("s", ""), options, 1, "times", &t, &e), "another takes over %s %s", e.what, e.why);
 	OK(!c->sink_rows(new.k, new.at, &b, &e) && !c->sink_commit(new.k, NULL, &e), "and writes %s", e.what);
 	OK_INT(c->sink_commit(old.k, NULL, &e), ENT_EAGAIN, "the first one is stopped at its commit: %s", e.what);
 	hb_expect(client, "s:times", "1\\00\\00k f:v=new,x:n=1;2\\00\\00k f:_entente=");
-	sink_end(&old);
-	sink_end(&new);
+	suite_sink_end(&old);
+	suite_sink_end(&new);
 }
 
 /* A run goes on behind the times of earlier ones even where those are ahead of the clock, and so do its deletes of columns. */
@@ -305,21 +284,21 @@ static void test_clock(void)
 	struct ent_err e = ENT_ERR_INIT;
 	ENT_SCHEMA_AUTO schema = { 0 };
 	char ahead[32];
-	struct sink s;
+	struct suite_sink s;
 	snprintf(ahead, sizeof ahead, "%lld000", (long long)time(NULL) + 3600);
 	hb_text(client, "s:_entente_checkpoint", "ahead", "run:epoch", "7");
 	hb_text(client, "s:_entente_checkpoint", "ahead", "run:time", ahead);
 	OK(!ent_schema_new(simple, 4, "a\tb", &schema, &e), "schema");
 	struct ent_target t = { .size = sizeof t, .object = "ahead", .schema = &schema, .mode = ENT_WRITE_UPSERT };
 	ENT_ARRAY_AUTO a = simple_rows(&schema, first, 1), b = simple_rows(&schema, then, 1);
-	OK(!sink_begin(&s, hb_url("s", ""), "ahead", &t, &e), "a run %s %s", e.what, e.why);
+	OK(!suite_sink_begin(&s, c, hb_url("s", ""), options, 1, "ahead", &t, &e), "a run %s %s", e.what, e.why);
 	OK_INT(s.epoch, 8, "after another one");
 	OK(!c->sink_rows(s.k, s.at, &a, &e) && !c->sink_commit(s.k, NULL, &e), "a value %s", e.what);
-	sink_end(&s);
-	OK(!sink_begin(&s, hb_url("s", ""), "ahead", &t, &e), "the next run %s %s", e.what, e.why);
+	suite_sink_end(&s);
+	OK(!suite_sink_begin(&s, c, hb_url("s", ""), options, 1, "ahead", &t, &e), "the next run %s %s", e.what, e.why);
 	OK(!c->sink_rows(s.k, s.at, &b, &e) && !c->sink_commit(s.k, NULL, &e), "takes it away %s", e.what);
 	hb_expect(client, "s:ahead", "1\\00\\00k x:n=2");
-	sink_end(&s);
+	suite_sink_end(&s);
 }
 
 /* --- changes --- */
@@ -354,11 +333,11 @@ static void test_changes(void)
 	struct ent_err e = ENT_ERR_INIT;
 	ENT_SCHEMA_AUTO schema = { 0 }, table = { 0 }, wider = { 0 };
 	struct ent_field more[5];
-	struct sink s;
+	struct suite_sink s;
 	OK(!ent_schema_new(change_fields, 6, NULL, &schema, &e) && !ent_schema_new(simple, 4, "a\tb", &table, &e), "schemas");
 	ENT_ARRAY_AUTO rows = change_rows(&schema);
 	struct ent_target t = { .size = sizeof t, .object = "changed", .schema = &table, .mode = ENT_WRITE_UPSERT };
-	OK_INT(sink_begin(&s, hb_url("s", ""), "changes", &t, &e), 0, "%s %s", e.what, e.why);
+	OK_INT(suite_sink_begin(&s, c, hb_url("s", ""), options, 1, "changes", &t, &e), 0, "%s %s", e.what, e.why);
 	for (int i = 0; i < 2; i++) { /* twice: the same end */
 		OK(!c->sink_changes(s.k, s.at, &schema, &rows, &e) && !c->sink_commit(s.k, NULL, &e), "%s %s", e.what, e.why);
 		hb_expect(client, "s:changed",
@@ -370,7 +349,7 @@ static void test_changes(void)
 	OK(!ent_schema_new(more, 5, "a\tb", &wider, &e) && !c->sink_alter(s.k, s.at, &wider, &e), "a new column %s %s", e.what, e.why);
 	OK(!c->sink_truncate(s.k, s.at, &e), "%s", e.what);
 	hb_expect(client, "s:changed", "");
-	sink_end(&s);
+	suite_sink_end(&s);
 }
 
 /* What polling must see beside puts: a column deleted, a row deleted; and another cluster's cursor is none of ours. */
@@ -428,21 +407,21 @@ static void test_crash(void)
 	ENT_SCHEMA_AUTO schema = { 0 };
 	struct ent_sink_checkpoint point = { .size = sizeof point, .part = "all", .cursor = "1000 and more", .rows = 1000 }, last;
 	struct ent_read read = { .size = sizeof read, .object = "crash" };
-	struct sink s;
+	struct suite_sink s;
 	size_t n = 0;
 	OK(!ent_schema_new(simple, 4, "a\tb", &schema, &e), "schema");
 	struct ent_target t = { .size = sizeof t, .object = "crash", .schema = &schema, .mode = ENT_WRITE_CREATE };
 	ENT_ARRAY_AUTO rows = many_rows(&schema, 0), more = many_rows(&schema, 1000);
-	OK_INT(sink_begin(&s, hb_url("s", ""), "crash", &t, &e), 0, "%s %s", e.what, e.why);
+	OK_INT(suite_sink_begin(&s, c, hb_url("s", ""), options, 1, "crash", &t, &e), 0, "%s %s", e.what, e.why);
 	OK(!c->sink_rows(s.k, s.at, &rows, &e) && !c->sink_commit(s.k, &point, &e), "%s %s", e.what, e.why);
 	OK_INT(server("kill", NULL), 0, "the Thrift2 server crashes");
 	int code = c->sink_rows(s.k, s.at, &more, &e);
 	code = code ? code : c->sink_commit(s.k, NULL, &e);
 	OK(code == ENT_EIO || code == ENT_EAGAIN, "and the run ends: %s (%s)", e.what, e.why);
-	sink_end(&s);
+	suite_sink_end(&s);
 	OK_INT(server("start", hb_port), 0, "the server comes back");
 	t.resume = 1;
-	OK_INT(sink_begin(&s, hb_url("s", ""), "crash", &t, &e), 0, "and the run goes on %s %s", e.what, e.why);
+	OK_INT(suite_sink_begin(&s, c, hb_url("s", ""), options, 1, "crash", &t, &e), 0, "and the run goes on %s %s", e.what, e.why);
 	OK(!c->sink_last(s.k, "all", &last, &e) && !strcmp(last.cursor, "1000 and more") && last.rows == 1000, "after its checkpoint %s", e.what);
 	OK(!c->sink_rows(s.k, s.at, &more, &e), "%s %s", e.what, e.why);
 	OK_INT(server("kill", NULL), 0, "a crash that is over soon");
@@ -450,7 +429,7 @@ static void test_crash(void)
 	OK(!c->sink_commit(s.k, NULL, &e) && !c->sink_finish(s.k, 1, &e), "and nobody saw it %s %s", e.what, e.why);
 	OK(!hb_read_text(c, s.src, &read, NULL, &n, &e), "%s", e.what);
 	OK_INT(n, 2000, "all rows are there");
-	sink_end(&s);
+	suite_sink_end(&s);
 	hb_close(client);
 	OK(hb_connect(client, (unsigned)strtoul(hb_port, NULL, 10)), "the server answers");
 }
