@@ -14,7 +14,7 @@ finish() {
 	rm -rf "$work"
 }
 trap finish EXIT
-port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+port=$(test/servers/ports.py)
 test/servers/postgres.sh start "$work/pg" "$port" >/dev/null
 export PGPASSWORD=test
 # without TLS on both sides: the pipe and the connector do the same work

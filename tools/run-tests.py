@@ -10,6 +10,14 @@ import sys
 import time
 
 
+def failure(test):
+    """What failed, with the words around it: the checks that did not hold, then how the output ended."""
+    out = (test.get("stdout") or "").splitlines()
+    end = [f"  err: {line}" for line in (test.get("stderr") or "").splitlines()[-20:]]
+    checks = [f"  {line}" for i, line in enumerate(out) if line.startswith("not ok") or i and out[i - 1].startswith("not ok")]
+    return "\n".join([f"FAILED {test['name']}: {test['result']}", *checks[:20], *(f"  out: {line}" for line in out[-5:]), *end])
+
+
 def main():
     build, rest = sys.argv[1], sys.argv[2:] or ["--no-suite", "campaign", "--no-suite", "mutants"]
     log = os.path.join(build, "meson-logs", "testlog.json")
@@ -23,6 +31,7 @@ def main():
     start = time.time()
     run = subprocess.run(["meson", "test", "-C", build, "--no-rebuild", "--print-errorlogs", "--quiet", *rest])
     passed = failed = skipped = 0
+    failures = []
     if not os.path.exists(log):
         print("0 passed, 1 failed, 0 skipped")
         return 1
@@ -38,11 +47,13 @@ def main():
         skips = sum(1 for _, text in tap if "# SKIP" in text)
         if test["result"] not in good:
             failed += max(bad, 1)
-            print(f"FAILED {test['name']}: {test['result']}")
+            failures.append(failure(test))
         elif not tap and test["result"] == "SKIP":
             skipped += 1
             print(f"skipped {test['name']}")
         passed += len(tap) - bad - skips if tap else (1 if test["result"] == "OK" else 0)
+    for text in failures:  # last, where a log that was cut still has them
+        print(text)
     print(f"# {time.time() - start:.0f} s")
     print(f"{passed} passed, {failed} failed, {skipped} skipped")
     return 1 if failed or run.returncode else 0

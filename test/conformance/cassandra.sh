@@ -10,6 +10,6 @@ fi
 work=$(mktemp -d "${TMPDIR:-/tmp}/entente-cassandra.XXXXXX")
 finish() { "$servers/cassandra.sh" stop "$work/c" >/dev/null 2>&1; rm -rf "$work"; }
 trap finish EXIT
-port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+port=$("$servers/ports.py" 1 2)
 "$servers/cassandra.sh" start "$work/c" "$port" >/dev/null || exit 1
 "$1" "$2" "$port" "$work" "$servers/cassandra.sh"

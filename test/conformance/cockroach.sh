@@ -14,11 +14,7 @@ stub=
 # shellcheck disable=SC2317
 finish() { [ -z "$stub" ] || kill "$stub" 2>/dev/null; "$servers/postgres.sh" stop "$work/pg" >/dev/null 2>&1; rm -rf "$work"; }
 trap finish EXIT
-read -r port front < <(python3 -c '
-import socket
-a, b = socket.socket(), socket.socket()
-a.bind(("127.0.0.1", 0)); b.bind(("127.0.0.1", 0))
-print(a.getsockname()[1], b.getsockname()[1])')
+read -r port front < <("$servers/ports.py" 2)
 "$servers/postgres.sh" start "$work/pg" "$port" >/dev/null || exit 1
 export PGPASSWORD=test
 "$servers/cockroach-stub.py" setup | psql -qX -v ON_ERROR_STOP=1 -h 127.0.0.1 -p "$port" -U test -d test >/dev/null || exit 1

@@ -16,15 +16,7 @@ finish() {
 	rm -rf "$work"
 }
 trap finish EXIT
-read -r port tls < <(python3 -c '
-import socket
-for base in range(21000, 60000, 7):  # four in a row, and one for TLS
-    try:
-        held = [socket.create_server(("127.0.0.1", base + i)) for i in range(5)]
-    except OSError:
-        continue
-    print(base, base + 4)
-    break')
+read -r port tls < <("$servers/ports.py" 2 4)
 "$servers/hbase.sh" start "$work/h" "$port" >/dev/null || exit 1
 "$servers/certificate.sh" "$work"
 python3 "$servers/tls-front.py" "$work/server.crt" "$work/server.key" "$tls" "$port" &

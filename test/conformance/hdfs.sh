@@ -11,6 +11,6 @@ fi
 work=$(mktemp -d "${TMPDIR:-/tmp}/entente-hdfs.XXXXXX")
 finish() { "$servers/hdfs.sh" stop "$work/h" >/dev/null 2>&1; rm -rf "$work"; }
 trap finish EXIT
-port=$(python3 -c 'import random; print(random.randrange(20000, 30000, 16))')
+port=$("$servers/ports.py" 1 11)
 "$servers/hdfs.sh" start "$work/h" "$port" >/dev/null || exit 1
 "$1" "$2" "$3" "$port" "$work/h" "$servers/hdfs.sh" "${@:4}"

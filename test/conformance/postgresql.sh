@@ -11,7 +11,7 @@ work=$(mktemp -d "${TMPDIR:-/tmp}/entente-pg.XXXXXX")
 chmod 755 "$work"
 finish() { "$servers/postgres.sh" stop "$work/pg" >/dev/null 2>&1; rm -rf "$work"; }
 trap finish EXIT
-port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+port=$("$servers/ports.py")
 "$servers/postgres.sh" start "$work/pg" "$port" >/dev/null || exit 1
 printf 'test\n' >"$work/password"
 "$1" "$2" "$port" "$work/password" "$work/pg/ca.crt"

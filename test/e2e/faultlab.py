@@ -20,25 +20,15 @@ import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 SERVERS = os.path.join(HERE, "..", "servers")
+sys.path.insert(0, SERVERS)
+import ports  # noqa: E402 (beside the servers)
+
 PROGRAM = os.environ.get("ENTENTE", "")
 libc = ctypes.CDLL(None)
 
 
 def dies_with_us():
     libc.prctl(1, signal.SIGKILL)
-
-
-def free_port():
-    """None of the ports that the kernel gives to outgoing connections while a server is down."""
-    while True:
-        port = random.SystemRandom().randrange(10000, 32000)
-        with socket.socket() as s, socket.socket() as t:
-            try:
-                s.bind(("127.0.0.1", port))
-                t.bind(("127.0.0.1", port + 1))
-                return port
-            except OSError:
-                continue
 
 
 def until(seconds, check, every=0.1):
@@ -102,7 +92,7 @@ class Store:
         self.via = None  # port of a proxy in front of it
 
     def start(self):
-        self.port = self.port or free_port()
+        self.port = self.port or ports.take(1, 11)[0]
         r = subprocess.run([os.path.join(SERVERS, self.script), "start", self.folder, str(self.port)], capture_output=True, text=True, check=False,
                            stdin=subprocess.DEVNULL)
         return r.returncode == 0
@@ -610,7 +600,7 @@ class Node:
         self.work, self.org, self.home, self.process = work, org, os.path.join(work, org), None
 
     def init(self):
-        listen, http = free_port(), free_port()
+        listen, http = ports.take(2)
         return self.call("init", "--org", self.org, "--listen", f"127.0.0.1:{listen}", "--http", f"127.0.0.1:{http}")
 
     def command(self, *args):

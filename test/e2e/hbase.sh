@@ -27,15 +27,7 @@ db.executemany("INSERT INTO bare VALUES (?, ?)", ((i, None if i % 2 else f"v{i}"
 db.commit()
 open(f"{d}/numbers.csv", "w").write("no,word\n" + "".join(f"{n},word{n % 3}\n" for n in range(-20000, -17000)))
 PY
-port=$(python3 -c '
-import socket
-for base in range(23000, 60000, 7):  # HBase wants four in a row
-    try:
-        held = [socket.create_server(("127.0.0.1", base + i)) for i in range(4)]
-    except OSError:
-        continue
-    print(base)
-    break')
+port=$("$servers/ports.py" 1 4)
 check "HBase starts" "$servers/hbase.sh" start "$work/hbase" "$port"
 hb="hbase://127.0.0.1:$port/plant?tls=off&lag=2"
 from=sqlite:$work/from.db

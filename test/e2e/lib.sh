@@ -36,19 +36,7 @@ check_same() { # NAME FILE FILE: equal but for the ends of lines (our CSV ends t
 	fi
 }
 
-free_ports() { # N: that many ports nobody listens on, and none that the kernel gives to outgoing connections while a node is down
-	python3 -c '
-import random, socket, sys
-held = []
-while len(held) < int(sys.argv[1]):
-    s = socket.socket()
-    try:
-        s.bind(("127.0.0.1", random.randrange(10000, 32000)))
-        held.append(s)
-    except OSError:
-        s.close()
-print(*[s.getsockname()[1] for s in held])' "$1"
-}
+free_ports() { "$(dirname "${BASH_SOURCE[0]}")/../servers/ports.py" "$@"; } # N [SPAN]
 
 start() { # ORG: serve, and wait for its ready line
 	local org=$1

@@ -77,7 +77,7 @@ followed_folder() {
 followed_folder
 
 if "$servers/hdfs.sh" present; then
-	port=$(python3 -c 'import random; print(random.randrange(20000, 30000, 16))')
+	port=$("$servers/ports.py" 1 11)
 	check "HDFS starts" "$servers/hdfs.sh" start "$work/hdfs" "$port"
 	hdfs() { echo "hdfs://joe@127.0.0.1:$port/e2e/$1?tls=off"; }
 	there_and_back "Parquet in HDFS" "$(hdfs new.parquet)"

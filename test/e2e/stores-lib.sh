@@ -17,7 +17,7 @@ has_server() {
 }
 up() { "$servers/$1.sh" start "$work/$1" "${port[$1]}" >"$work/$1.up" 2>&1; } # NAME
 server_start() { # NAME
-	port[$1]=$(free_ports 1)
+	port[$1]=$(free_ports 1 2)
 	up "$1" || return 1
 	case $1 in
 	postgres) url[postgres]="postgresql://test@127.0.0.1:${port[postgres]}/test?sslmode=verify-full&sslrootcert=$work/postgres/ca.crt" ;;

@@ -10,7 +10,7 @@ if ! ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || ! "$servers/cassandr
 	exit 0
 fi
 chmod 755 "$work"
-read -r pg_port cass_port < <(free_ports 2)
+read -r pg_port cass_port < <(free_ports 2 2)
 stop_all() {
 	"$servers/postgres.sh" stop "$work/pg" >/dev/null 2>&1
 	"$servers/cassandra.sh" stop "$work/cass" >/dev/null 2>&1

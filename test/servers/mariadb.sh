@@ -55,7 +55,7 @@ start() { # FOLDER PORT
 	mkdir -p "$1"
 	local f port=$2
 	f=$(cd "$1" && pwd)
-	[ "$port" != 0 ] || port=$(free_port)
+	[ "$port" != 0 ] || port=$("$here/ports.py")
 	tmp_make "$f" "$who"
 	[ -d "$f/data" ] || create "$f"
 	settings "$f" "$port" >"$f/my.cnf"

@@ -4,8 +4,6 @@ set -euo pipefail
 
 fail() { echo "$NAME.sh: $1" >&2; exit 1; }
 
-free_port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
-
 # FOLDER PORT: settings of both servers. The folder of temporary tables must be the server's own: a server that starts deletes every "#sql" file it
 # finds in its own, also those that another one is using ("Error on delete of '/tmp/#sql-temptable-...'").
 common_settings() {

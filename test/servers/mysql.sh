@@ -70,7 +70,7 @@ start() { # FOLDER PORT
 	mkdir -p "$1"
 	local f program=$home port=$2
 	f=$(cd "$1" && pwd)
-	[ "$port" != 0 ] || port=$(free_port)
+	[ "$port" != 0 ] || port=$("$here/ports.py")
 	tmp_make "$f" "$who"
 	if [ "$(id -u)" = 0 ]; then
 		program=$f/mysql

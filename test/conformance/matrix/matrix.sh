@@ -18,7 +18,6 @@ finish() {
 trap finish EXIT
 printf test >"$work/password"
 printf cassandra >"$work/cassandra-password"
-free_port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
 
 stores=()
 for kind in sqlite duckdb parquet csv json arrow; do
@@ -27,7 +26,7 @@ for kind in sqlite duckdb parquet csv json arrow; do
 	stores+=("$kind" "$m" - - -)
 done
 up() { # SCRIPT: starts, answers what it prints in ready, its port in port
-	port=$(free_port)
+	port=$("$servers/ports.py" 1 2)
 	started+=("$1=$work/$1")
 	ready=$("$servers/$1.sh" start "$work/$1" "$port") || { echo "not ok - $1 starts" && exit 1; }
 }

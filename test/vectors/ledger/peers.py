@@ -14,6 +14,9 @@ import time
 import urllib.error
 import urllib.request
 
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "servers"))
+import ports  # noqa: E402 (beside the servers)
+
 peers = sys.argv[1]
 tools = os.environ.get("ENT_TLOG_PEERS", os.path.expanduser("~/.cache/test-servers/tlog-peers/bin"))
 count = failed = 0
@@ -55,12 +58,6 @@ def checker(d, size):
     ok(b"Successfully" not in r.stdout + r.stderr, "and refuses it with one bit changed")
 
 
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
-
-
 def post(url, body):
     try:
         with urllib.request.urlopen(urllib.request.Request(url, data=body, method="POST"), timeout=10) as a:
@@ -72,7 +69,7 @@ def post(url, body):
 def foreign_witness(d):
     if not tool("witness"):
         return skip("a foreign witness cosigns our checkpoints")
-    port = free_port()
+    port = ports.take()[0]
     p = subprocess.Popen([tool("witness"), "-listen", f"127.0.0.1:{port}", "-name", "witness.test/w1", "-log", f"{d}/log.pub", "-out", f"{d}/w.pub"], stderr=subprocess.DEVNULL)
     try:
         url = f"http://127.0.0.1:{port}/add-checkpoint"
