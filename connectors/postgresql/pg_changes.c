@@ -15,7 +15,8 @@
 #define TOGETHER_ROWS 16384 /* transactions travel together up to so many rows */
 #define TOGETHER_MS 200
 #define STATUS_MS 5000
-#define ASK_MS 500 /* on a quiet log: ask the server how far it is */
+#define ASK_MS 500     /* on a quiet log: ask the server how far it is */
+#define SILENT_TIMES 4 /* asked for so many time-outs and said nothing: it is gone; generous, for it may be busy with a large transaction */
 
 struct ent_changes {
 	struct ent_roach *roach; /* CockroachDB: nothing below is used */
@@ -35,7 +36,7 @@ struct ent_changes {
 	bool in_transaction, commit_due, begun;
 	uint64_t commit_lsn, quiet_lsn;
 	int64_t time_us;
-	uint64_t since_ms, status_ms, ask_ms, retained_ms, retained;
+	uint64_t since_ms, status_ms, ask_ms, unanswered_ms, retained_ms, retained;
 };
 
 static uint64_t now_ms(void)
@@ -363,6 +364,7 @@ static int frame_take(struct ent_changes *c, struct ent_err *err)
 	int n = PQgetCopyData(c->repl.con, &c->piece, 1);
 	if (n == 0)
 		return 0;
+	c->unanswered_ms = 0;
 	if (n < 0)
 		return stream_ended(c, err);
 	ENT_TRY(ent_pgout_frame(ent_bytes(c->piece, (size_t)n), &f, err));
@@ -414,15 +416,27 @@ static int quiet_event(struct ent_changes *c, struct ent_event *e, bool *ret, st
 	return 0;
 }
 
+/* A server that hangs, or a machine that vanished, ends no connection. */
+static int silence_check(const struct ent_changes *c, uint64_t now, struct ent_err *err)
+{
+	uint64_t limit = (uint64_t)SILENT_TIMES * (c->src->host.timeout_ms ? c->src->host.timeout_ms : 30000);
+	if (!c->unanswered_ms || now - c->unanswered_ms <= limit)
+		return 0;
+	ent_fail(err, ENT_EAGAIN, "PostgreSQL stopped sending changes");
+	return ent_why(err, "it has answered nothing for %llu s", (unsigned long long)(now - c->unanswered_ms) / 1000), ENT_EAGAIN;
+}
+
 static int ticks(struct ent_changes *c, struct ent_err *err)
 {
 	uint64_t now = now_ms();
 	if (c->src->host.cancelled && c->src->host.cancelled(c->src->host.self))
 		return ent_fail(err, ENT_ECANCELLED, "following changes was cancelled");
-	bool ask = !c->in_transaction && now - c->ask_ms > ASK_MS;
+	ENT_TRY(silence_check(c, now, err));
+	bool ask = now - c->ask_ms > (c->in_transaction ? STATUS_MS : ASK_MS);
 	if (!ask && now - c->status_ms <= STATUS_MS)
 		return 0;
 	c->ask_ms = ask ? now : c->ask_ms;
+	c->unanswered_ms = ask && !c->unanswered_ms ? now : c->unanswered_ms;
 	return status_send(c, ask, err);
 }
 

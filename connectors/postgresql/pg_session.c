@@ -311,6 +311,15 @@ static int settings_make(struct ent_source *s, struct settings *t, const char *u
 		setting_add(t, "sslmode", "verify-full");
 	snprintf(t->timeout, sizeof t->timeout, "%llu", (unsigned long long)(patience_ms(s) / 1000 + 2));
 	setting_add(t, "connect_timeout", t->timeout);
+	static const char *const lost[][2] = { /* a machine that vanished is noticed in a minute, also while a statement may take an hour */
+					       { "keepalives_idle", "30" },
+					       { "keepalives_interval", "10" },
+					       { "keepalives_count", "3" },
+					       { "tcp_user_timeout", "60000" }
+	};
+	for (size_t i = 0; i < ENT_COUNT(lost); i++)
+		if (!setting_get(t, lost[i][0]))
+			setting_add(t, lost[i][0], lost[i][1]);
 	setting_add(t, "client_encoding", "UTF8");
 	setting_add(t, "application_name", "entente");
 	return 0;

@@ -2,6 +2,7 @@
  * with; at the end the target equals the source, or the stream stops loudly. usage: test_postgresql_stream MODULE PORT PASSWORD-FILE CA */
 #include <libpq-fe.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <time.h>
@@ -146,6 +147,35 @@ static void test_load(void)
 	OK(applied_max > 0, "%llu changes applied by one run", (unsigned long long)applied_max);
 }
 
+/* A server that hangs keeps its connections open: only its silence tells. */
+static void test_silent(void)
+{
+	static const char *const object = "accounts";
+	const struct ent_changes_spec spec = { .size = sizeof spec, .job = "silent", .objects = &object, .n_objects = 1 };
+	struct ent_changes *c = NULL;
+	struct ent_source *s = NULL;
+	char pid[200];
+	suite_timeout_ms = 2000;
+	struct ent_host host = suite_host();
+	suite_timeout_ms = 20000;
+	OK(!connector->open(&host, urls[0], NULL, 0, &s, &err) && !connector->changes_open(s, &spec, &c, &err), "followed: %s %s", err.what, err.why);
+	if (!c)
+		return;
+	value(con[0], "SELECT active_pid FROM pg_replication_slots WHERE slot_name = 'entente_silent'", pid);
+	pid_t sender = (pid_t)strtol(pid, NULL, 10);
+	OK(sender > 1 && !kill(sender, SIGSTOP), "its sender %s hangs", pid);
+	int code = 0;
+	for (int64_t end = now_us(NULL) + 60000000; !code && now_us(NULL) < end;) {
+		struct ent_event e = { .size = sizeof e };
+		code = connector->changes_next(c, 200, &e, &err);
+	}
+	OK_INT(code, ENT_EAGAIN, "which is noticed: %s (%s)", err.what, err.why);
+	OK(sender > 1 && !kill(sender, SIGCONT), "it goes on");
+	connector->changes_close(c);
+	OK(!connector->changes_drop(s, "silent", &err), "and is forgotten: %s %s", err.what, err.why);
+	connector->close(s);
+}
+
 static void test_lost(void)
 {
 	char kept[200];
@@ -186,6 +216,7 @@ int main(int argc, char **argv)
 	connector = suite_module(argv[1]);
 	if (connector) {
 		test_load();
+		test_silent();
 		test_lost();
 	}
 	PQfinish(con[0]);
