@@ -1,6 +1,6 @@
 """A place for faults: one node, throw-away servers from test/servers, a table that is written all the time, TAP lines. For faults.py and mishaps.py.
 
-Environment: ENTENTE (the program); TMPDIR. Everything started here ends with the script, also when it is killed."""
+Environment: ENTENTE (the program); TMPDIR; PATIENCE (4): how much slower than usual the machine may be. Everything started here ends with the script, also when it is killed."""
 import atexit
 import ctypes
 import json
@@ -31,8 +31,12 @@ def dies_with_us():
     libc.prctl(1, signal.SIGKILL)
 
 
+PATIENCE = float(os.environ.get("PATIENCE", "4"))
+
+
 def until(seconds, check, every=0.1):
-    end = time.monotonic() + seconds
+    """Waits for an event that is there after so many seconds at most on a usual machine."""
+    end = time.monotonic() + seconds * PATIENCE
     while not check():
         if time.monotonic() > end:
             return False
@@ -85,6 +89,7 @@ class Store:
     kill = True
     transactions = True
     ca = None
+    settings = {}  # environment of its script
 
     def __init__(self, lab, name):
         self.lab, self.folder, self.port = lab, os.path.join(lab.work, name), None
@@ -94,7 +99,9 @@ class Store:
     def start(self):
         self.port = self.port or ports.take(1, 11)[0]
         r = subprocess.run([os.path.join(SERVERS, self.script), "start", self.folder, str(self.port)], capture_output=True, text=True, check=False,
-                           stdin=subprocess.DEVNULL)
+                           stdin=subprocess.DEVNULL, env=dict(os.environ, **self.settings))
+        for one in r.stderr.strip().splitlines()[-20:] if r.returncode else []:
+            print(f"# {self.script}: {one}", flush=True)
         return r.returncode == 0
 
     def stop(self):
@@ -249,8 +256,8 @@ class Hbase(Store):
 
 
 class Mongo(Store):
-    """The substitute lives in memory: it cannot come back with its rows, so it is never a victim."""
-    script, pidfile, kill, transactions = "mongo.sh", "pid", False, False
+    """The substitute, with its documents and change events in a file."""
+    script, pidfile, transactions, settings = "mongo.sh", "pid", False, {"MONGO_KEEP": "1"}
 
     def __init__(self, lab, name):
         super().__init__(lab, name)
@@ -395,12 +402,12 @@ class Writer(threading.Thread):
 
     def hold(self):
         self.going.clear()
-        return self.idle.wait(30)
+        return self.idle.wait(30 * PATIENCE)
 
     def end(self):
         self.ended = True
         self.going.clear()
-        self.join(30)
+        self.join(30 * PATIENCE)
 
 
 class SqlWriter(Writer):
@@ -513,10 +520,12 @@ class MongoWire:
 
 class Proxy(threading.Thread):
     """Stands in front of a server and cuts: after budget more bytes in one direction (0: to the server, 1: from it) every connection ends with a reset.
-    A new budget is drawn by cut_after; None: nothing is cut."""
+    A new budget is drawn by cut_after; None: nothing is cut. hold_after: the bytes behind so many to the server wait for release."""
     def __init__(self, to):
         super().__init__(daemon=True)
         self.to, self.budget, self.way, self.cuts, self.lock = to, None, 0, 0, threading.Lock()
+        self.limit, self.open = None, threading.Event()
+        self.open.set()
         self.server = socket.create_server(("127.0.0.1", 0))
         self.port, self.pairs, self.passed = self.server.getsockname()[1], set(), [0, 0]
         self.start()
@@ -524,6 +533,18 @@ class Proxy(threading.Thread):
     def cut_after(self, way, size):
         with self.lock:
             self.way, self.budget = way, size
+
+    def hold_after(self, size):
+        with self.lock:
+            self.limit = self.passed[0] + size
+
+    def held(self):
+        return not self.open.is_set()
+
+    def release(self):
+        with self.lock:
+            self.limit = None
+            self.open.set()
 
     def run(self):
         while True:
@@ -550,8 +571,12 @@ class Proxy(threading.Thread):
                 data = a.recv(65536)
                 if not data:
                     break
+                if way == 0:
+                    self.open.wait()
                 with self.lock:
                     self.passed[way] += len(data)
+                    if self.limit is not None and self.passed[0] >= self.limit:
+                        self.open.clear()
                     cut = self.budget is not None and self.way == way and self.budget < len(data)
                     if cut:
                         data = data[:self.budget]
@@ -589,6 +614,7 @@ class Proxy(threading.Thread):
             self.drop(pair, True)
 
     def end(self):
+        self.release()
         self.server.close()
         self.cut_all()
 
@@ -606,13 +632,36 @@ class Node:
     def command(self, *args):
         return [PROGRAM, "-C", self.home, *args]
 
-    def call(self, *args, timeout=300):
+    def call(self, *args, timeout=300 * PATIENCE):
         """(exit, what it said)"""
         try:
             r = subprocess.run(self.command(*args), capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL, timeout=timeout)
             return r.returncode, (r.stdout + r.stderr).strip()
         except subprocess.TimeoutExpired:
+            self.print_threads()
             return -1, f"no end after {timeout} s: {' '.join(args)}"
+
+    def print_threads(self):
+        """What each thread of the node waits for, when something should have ended long ago."""
+        if not self.process or self.process.poll() is not None:
+            print(f"# {self.org}: the node is gone", flush=True)
+            return
+        tasks = f"/proc/{self.process.pid}/task"
+        for task in sorted(os.listdir(tasks)):
+            said = []
+            for name in ("comm", "wchan", "syscall"):
+                try:
+                    with open(f"{tasks}/{task}/{name}", encoding="ascii", errors="replace") as f:
+                        said.append(f.read().strip())
+                except OSError:
+                    said.append("?")
+            print(f"# {self.org}, thread {task}: {', '.join(said)}", flush=True)
+        if shutil.which("gdb"):
+            r = subprocess.run(["gdb", "-p", str(self.process.pid), "-batch", "-ex", "thread apply all bt 12"], capture_output=True, text=True, check=False,
+                               stdin=subprocess.DEVNULL)
+            for line in r.stdout.splitlines():
+                if line.startswith(("Thread", "#")):
+                    print(f"# {line}", flush=True)
 
     def popen(self, *args):
         return subprocess.Popen(self.command(*args), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,

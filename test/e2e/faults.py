@@ -3,7 +3,7 @@
 
 KILLS (default 4) per path, half of them in copies, half in streams. A kill counts when its victim died in mid-work: a copy it interrupted, a stream that
 had moved since the last kill and whose source is written all the time. Accepted are only: source and target equal (compare), and for a copy the exits
-and reasons of REASONS; a stream must go on by itself. PATHS: which ones (source-target); PHASES: copy, stream. ENT_SEED repeats every choice. FAULTS_LOG: a file to which each
+and reasons of REASONS; a stream must go on by itself. PATHS: which ones (source-target); PHASES: copy, stream; VICTIMS: node, source, target. ENT_SEED repeats every choice. FAULTS_LOG: a file to which each
 kill is appended as a line of JSON."""
 import json
 import os
@@ -12,12 +12,13 @@ import re
 import sys
 import time
 
-from faultlab import STORES, Lab, until
+from faultlab import PATIENCE, STORES, Lab, until
 
 KILLS = int(os.environ.get("KILLS", "4"))
 SEED = int(os.environ.get("ENT_SEED") or random.SystemRandom().randrange(10**6))
 PATHS = os.environ.get("PATHS", "postgres-postgres postgres-mariadb mysql-postgres mongo-postgres postgres-cassandra sqlite-postgres postgres-sqlite").split()
 PHASES = os.environ.get("PHASES", "copy stream").split()
+VICTIMS = os.environ.get("VICTIMS", "").split()
 EVERY = 10        # kills of a stream between two comparisons
 SLOW = ("cassandra",)  # comes back slowly: a victim of one kill in ten
 COPY_ONLY = ("duckdb",)
@@ -39,6 +40,8 @@ class Campaign:
     # ---- one kill ----
 
     def victims(self, source, target):
+        if VICTIMS:
+            return [role for role, store in (("source", source), ("target", target)) if store.kill and role in VICTIMS] or ["node"]
         list_ = ["node"]
         for role, store in (("source", source), ("target", target)):
             if store.kill:
@@ -116,10 +119,11 @@ class Campaign:
                 else:
                     victim = None
                 try:
-                    said = run.communicate(timeout=120)[0].strip()
+                    said = run.communicate(timeout=120 * PATIENCE)[0].strip()
                 except Exception:
+                    self.lab.node.print_threads()
                     run.kill()
-                    said = "no end within 120 s after the kill: " + run.communicate()[0]
+                    said = f"no end within {120 * PATIENCE:.0f} s after the kill: " + run.communicate()[0]
                 code = run.returncode
                 counted = victim is not None and code != 0
                 done += counted

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import time
 
-from faultlab import STORES, Lab, Proxy, until
+from faultlab import PATIENCE, STORES, Lab, Proxy, until
 
 SEED = int(os.environ.get("ENT_SEED") or random.SystemRandom().randrange(10**6))
 ROUNDS = int(os.environ.get("ROUNDS", "2"))
@@ -154,7 +154,7 @@ class Mishaps:
             for way in (0, 1):
                 before = proxy.cuts
                 proxy.cut_after(way, rnd.randrange(100, 60000 if way != (table[-1] == "s") else 4000))
-                if not until(40, lambda before=before: proxy.cuts > before, 0.05):
+                if not until(10, lambda before=before: proxy.cuts > before, 0.05):
                     proxy.cut_all()
                 cuts += proxy.cuts > before
                 time.sleep(rnd.uniform(0, 0.4))
@@ -254,15 +254,20 @@ class Mishaps:
             self.stream_stop(name)
 
     def copy_interrupted(self, source, target, table, copy, rows=30000):
-        """A copy whose node died somewhere in the middle; the arguments that give it again."""
+        """A copy whose node died somewhere in the middle, by the bytes that had reached the target; the arguments that give it again, by way of a proxy."""
         source.fill(table, rows)
+        proxy = Proxy(target.port)
+        target.via = proxy.port
         give = self.copy_args(source, target, table, copy, "--split-rows", "100")
-        before = self.splits_done(target)
+        target.via = None
+        proxy.hold_after(rows * 20)
         run = self.node.popen(*give)
-        until(30, lambda: self.splits_done(target) >= before + 20, 0.02)
+        held = until(60, lambda: proxy.held() or run.poll() is not None, 0.02) and run.poll() is None
         self.node.kill()
+        proxy.release()
         said = run.communicate()[0]
-        left = self.tap.line(run.returncode == 69, f"{copy}: the node dies in the middle of a copy", f"exit {run.returncode}", said)
+        left = self.tap.line(held and run.returncode == 69 and self.splits_done(target) > 0, f"{copy}: the node dies in the middle of a copy",
+                             f"exit {run.returncode}", said)
         self.tap.line(self.node.start(), f"{copy}: and is back")
         return give if left else None
 
@@ -444,22 +449,35 @@ class Mishaps:
         source, target = pair
         other = self.second_node()
         table = f"two_{kinds[0]}_{kinds[1]}_{int(half)}"
-        source.fill(table, 3000 if kinds[0] == "mongo" else 30000)
+        rows = 3000 if kinds[0] == "mongo" else 30000
+        source.fill(table, rows)
+        proxy = Proxy(target.port)  # it tells when a copy is in its middle
+        target.via = proxy.port
         give = self.copy_args(source, target, table, table + "_copy", "--split-rows", "100", "--parallel", "1")
-        first = self.node.popen(*give)
-        time.sleep(random.Random(f"{SEED}/{name}").uniform(0.25, 0.7))
+        target.via = None
+        rnd = random.Random(f"{SEED}/{name}")
+
+        def to_the_middle(node, seconds):
+            proxy.hold_after(int(rows * rnd.uniform(5, 15)))
+            copy = node.popen(*give)
+            return copy, until(seconds, lambda: proxy.held() or copy.poll() is not None, 0.01) and copy.poll() is None
+
+        first, there = to_the_middle(self.node, 60)
+        self.tap.line(there, f"{name}: the first is in mid-work")
         os.kill(self.node.process.pid, signal.SIGSTOP)
-        second = other.popen(*give)
-        try:
-            if half:
-                time.sleep(0.6)
-            else:
-                second.wait(120)
-        except subprocess.TimeoutExpired:
-            pass
+        proxy.release()
+        if half:
+            second, _ = to_the_middle(other, 5)  # the frozen one may hold a lock that it needs to begin
+        else:
+            second = other.popen(*give)
+            try:
+                second.wait(120 * PATIENCE)
+            except subprocess.TimeoutExpired:
+                pass
         os.kill(self.node.process.pid, signal.SIGCONT)
-        first_said = first.communicate(timeout=120)[0]
-        second_said = second.communicate(timeout=120)[0]
+        proxy.release()
+        first_said = first.communicate(timeout=120 * PATIENCE)[0]
+        second_said = second.communicate(timeout=120 * PATIENCE)[0]
         self.expect(f"{name}: the first is told", (first.returncode, first_said), (75,), OVERTAKEN)
         code = second.returncode
         if code == 75 and re.search("lock wait", second_said, re.I):  # the frozen one held a lock of the table
@@ -515,7 +533,7 @@ class Mishaps:
         for kinds in (("postgres", "postgres"), ("postgres", "mariadb"), ("mysql", "postgres"), ("postgres", "cassandra"), ("postgres", "mongo")):
             for half in (False, True):
                 yield f"two-copies-{'-'.join(kinds)}", lambda kinds=kinds, half=half: self.two_copies(kinds, half)
-        for kinds in (("postgres", "postgres"), ("mysql", "postgres"), ("mongo", "postgres")):
+        for kinds in (("postgres", "postgres"), ("mysql", "postgres"), ("mongo", "postgres"), ("postgres", "cassandra")):
             yield f"two-streams-{'-'.join(kinds)}", lambda kinds=kinds: self.two_streams(kinds)
 
     def run(self):

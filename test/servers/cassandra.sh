@@ -88,10 +88,7 @@ start() { # FOLDER PORT
 		-Dcassandra-foreground=yes -Dcassandra.skip_wait_for_gossip_to_settle=0 -Dcassandra.ring_delay_ms=0 -Dcassandra.superuser_setup_delay_ms=0 \
 		-cp "$lib/*" org.apache.cassandra.service.CassandraDaemon
 	await "$f" cassandra 'Starting listening for CQL clients'
-	if [ ! -e "$f/has-role" ]; then # a new cluster makes its first role after it listens, and refuses its password until then
-		await "$f" cassandra 'Created default superuser role'
-		touch "$f/has-role"
-	fi
+	await_ready "$f" cassandra "$2" # a new cluster makes its first role after it listens, and refuses its password until then
 	echo "ready cassandra://cassandra@127.0.0.1:$2"
 }
 

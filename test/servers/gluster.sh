@@ -8,6 +8,7 @@
 set -euo pipefail
 name=${GLUSTER_HOST:-$(uname -n)} # bricks do not accept localhost: the machine's own name must lead to it
 fail() { echo "gluster.sh: $1" >&2; exit 1; }
+broke() { tail -n 20 "$1/log/glusterd.log" >&2; fail "$2"; } # FOLDER WHAT
 cli() { gluster --mode=script --glusterd-sock="$1/run/cli.socket" "${@:2}"; } # FOLDER COMMAND...
 
 present() {
@@ -44,9 +45,9 @@ configure() { # FOLDER
 	VOL
 }
 
-patiently() { # COMMAND...: until it succeeds, 20 seconds
+patiently() { # COMMAND...: until it succeeds, two minutes
 	local i
-	for ((i = 0; i < 200; i++)); do
+	for ((i = 0; i < 1200; i++)); do
 		! "$@" >/dev/null 2>&1 || return 0
 		sleep 0.1
 	done
@@ -68,15 +69,15 @@ start() { # FOLDER
 	if [ ! -s "$f/glusterd.pid" ]; then
 		present
 		configure "$f"
-		glusterd -f "$f/glusterd.vol" -p "$f/glusterd.pid" -l "$f/log/glusterd.log" || fail "it did not start: $f/log/glusterd.log"
+		glusterd -f "$f/glusterd.vol" -p "$f/glusterd.pid" -l "$f/log/glusterd.log" || broke "$f" "it did not start"
 	fi
-	patiently cli "$f" pool list || fail "it does not answer: $f/log/glusterd.log"
+	patiently cli "$f" pool list || broke "$f" "it does not answer"
 	if ! cli "$f" volume info test >/dev/null 2>&1; then
 		cli "$f" volume create test "$name:$f/brick1" "$name:$f/brick2" "$name:$f/brick3" force >/dev/null
 		cli "$f" volume set test server.allow-insecure on >/dev/null
 	fi
-	cli "$f" volume start test force >/dev/null 2>&1 || fail "its volume does not start"
-	patiently bricks_up "$f" || fail "its bricks do not start"
+	cli "$f" volume start test force >/dev/null 2>&1 || broke "$f" "its volume does not start"
+	patiently bricks_up "$f" || broke "$f" "its bricks do not start"
 	echo "ready gluster://127.0.0.1:24007/test/?tls=off"
 }
 

@@ -83,11 +83,7 @@ start() { # FOLDER PORT
 	fi
 	hbase "$f" thrift 192m org.apache.hadoop.hbase.thrift2.ThriftServer start -p "$2" -b 127.0.0.1 -f
 	await "$f" thrift 'Thrift server on'
-	local i
-	for ((i = 0; i < 300; i++)); do # it says so a little before it listens
-		! (exec 3<>"/dev/tcp/127.0.0.1/$2") 2>/dev/null || break
-		sleep 0.1
-	done
+	await_ready "$f" thrift "$2" # both say that they are ready a little before they are
 	echo "ready hbase://127.0.0.1:$2/default?tls=off"
 }
 

@@ -54,16 +54,6 @@ configure() { # FOLDER LABEL PORT [DATANODE_PORT]
 		>"$own/log4j.properties"
 }
 
-# Out of safe mode, with so many DataNodes alive.
-serves() { # PORT DATANODES
-	python3 - "$@" <<-'PY' 2>/dev/null
-		import json, sys, urllib.request
-		url = f"http://127.0.0.1:{sys.argv[1]}/jmx?qry=Hadoop:service=NameNode,name=FSNamesystemState"
-		state = json.load(urllib.request.urlopen(url, timeout=5))["beans"][0]
-		sys.exit(state["NumLiveDataNodes"] != int(sys.argv[2]) or state["FSState"] != "Operational")
-	PY
-}
-
 java_of() { # FOLDER LABEL CLASS ARGUMENT...
 	local own=$1/$2
 	shift 2
@@ -74,33 +64,29 @@ java_of() { # FOLDER LABEL CLASS ARGUMENT...
 start() { # FOLDER PORT
 	installed "$lib" || fail "not installed: $0 install"
 	mkdir -p "$1"
-	local f i command
+	local f i label command fresh=()
 	f=$(cd "$1" && pwd)
 	[ -f "$f/ca.p12" ] || certificate "$f"
 	cd "$f" || exit
 	configure "$f" namenode "$2"
 	if [ ! -d "$f/namenode/name/current" ]; then
 		java_of "$f" namenode namenode.NameNode -format -nonInteractive
-		"${command[@]}" >"$f/format.log" 2>&1 || fail "the NameNode cannot be formatted: $f/format.log"
+		"${command[@]}" >"$f/format.log" 2>&1 || { tail -n 20 "$f/format.log" >&2; fail "the NameNode cannot be formatted"; }
 	fi
 	java_of "$f" namenode namenode.NameNode
 	[ -s "$f/namenode.pid" ] || launch "$f" namenode "${command[@]}"
 	for i in 1 2; do
 		configure "$f" "datanode$i" "$2" $(($2 + 4 * i - 1))
 		java_of "$f" "datanode$i" datanode.DataNode
-		[ -s "$f/datanode$i.pid" ] || launch "$f" "datanode$i" "${command[@]}"
+		if [ ! -s "$f/datanode$i.pid" ]; then
+			launch "$f" "datanode$i" "${command[@]}"
+			fresh+=("datanode$i")
+		fi
 	done
-	for ((i = 0; i < 1200; i++)); do
-		! serves "$2" 2 || break
-		for label in namenode datanode1 datanode2; do
-			alive "$(cat "$f/$label.pid")" && continue
-			tail -n 20 "$f/$label.log" >&2
-			stop "$f"
-			fail "$label ended while starting"
-		done
-		sleep 0.1
+	for label in "${fresh[@]}"; do # the NameNode counts a DataNode that died as alive for a while: each must say that it is back
+		await "$f" "$label" 'successfully registered with NN'
 	done
-	serves "$2" 2 || { stop "$f" && fail "not ready after minutes"; }
+	await_ready "$f" namenode "$2" 2
 	echo "ready hdfs://127.0.0.1:$2/?tls=off"
 }
 

@@ -1,7 +1,8 @@
 # shellcheck shell=bash disable=SC2034
-# For the scripts beside this one whose server runs on a JVM; sourced after NAME is set. Needs JDK 17; Maven to install.
+# For the scripts beside this one whose server runs on a JVM; sourced after NAME is set. Needs Python and JDK 17; Maven to install.
 set -euo pipefail
 cache=${SERVERS_CACHE:-$HOME/.cache/test-servers}
+ready=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)/ready.py
 
 fail() { echo "$NAME.sh: $1" >&2; exit 1; }
 
@@ -48,12 +49,31 @@ await() {
 		if ! alive "$pid"; then
 			tail -n 20 "$folder/$label.log" >&2
 			rm -f "$folder/$label.pid"
-			fail "it ended while starting"
+			fail "$label ended while starting"
 		fi
 		sleep 0.1
 	done
+	tail -n 20 "$folder/$label.log" >&2
 	halt "$folder" "$label"
-	fail "not ready after three minutes"
+	fail "not ready after three minutes: it did not say \"$3\""
+}
+
+# await_ready FOLDER LABEL ARGUMENT...: until ready.py NAME ARGUMENT... says so; LABEL is the process that must live.
+await_ready() {
+	local folder=$1 label=$2 i why
+	shift 2
+	for ((i = 0; i < 900; i++)); do
+		! why=$("$ready" "$NAME" "$@" 2>&1) || return 0
+		if ! alive "$(cat "$folder/$label.pid")"; then
+			tail -n 20 "$folder/$label.log" >&2
+			rm -f "$folder/$label.pid"
+			fail "$label ended while starting"
+		fi
+		sleep 0.1
+	done
+	tail -n 20 "$folder/$label.log" >&2
+	halt "$folder" "$label"
+	fail "not ready after minutes: $why"
 }
 
 # halt FOLDER LABEL: TERM, then KILL when 20 seconds did not do.

@@ -23,7 +23,7 @@ create() { # FOLDER
 	"$here/certificate.sh" "$1"
 	[ "$(id -u)" != 0 ] || chown -R "$who" "$1"
 	mariadb-install-db --no-defaults --user="$who" --datadir="$1/data" --tmpdir="$1/tmp" --auth-root-authentication-method=normal --skip-test-db \
-		>"$1/install.log" 2>&1 || fail "no database, see $1/install.log"
+		>"$1/install.log" 2>&1 || { tail -n 20 "$1/install.log" >&2; fail "no database"; }
 	cat >"$1/init.sql" <<-SQL
 		CREATE DATABASE IF NOT EXISTS test CHARACTER SET utf8mb4;
 		CREATE USER IF NOT EXISTS 'test'@'127.0.0.1' IDENTIFIED BY 'test';
@@ -44,10 +44,6 @@ settings() { # FOLDER PORT
 		key-buffer-size=1M
 	CNF
 	common_settings "$1" "$2"
-}
-
-answers() { # FOLDER PORT
-	MYSQL_PWD='test' mariadb --no-defaults --protocol=tcp -h 127.0.0.1 -P "$2" -u test -e 'SELECT 1' test >/dev/null 2>&1
 }
 
 start() { # FOLDER PORT

@@ -1,16 +1,18 @@
 #!/usr/bin/env bash
-# A substitute for a MongoDB server in tests: mongo-java-server (in memory, by Maven) with mongo/Substitute.java, which mends its change events.
+# A substitute for a MongoDB server in tests: mongo-java-server (by Maven) with mongo/Substitute.java, which mends its change events.
 # It knows no sessions, transactions, authentication or sharding; what needs them is not tested against it.
 #   mongo.sh install             fetches the jars (pinned, digests checked) and compiles the substitute
 #   mongo.sh present             exit 0 when it is installed
 #   mongo.sh start FOLDER PORT   PORT 0: a free one; prints "ready mongodb://127.0.0.1:PORT/test TLSPORT"; FOLDER/ca.crt signs its certificate
 #   mongo.sh stop FOLDER
+# It lives in memory; with MONGO_KEEP=1 in FOLDER/kept, documents and change events alike, and comes back with them after kill -9.
 set -euo pipefail
 
 fail() { echo "mongo.sh: $1" >&2; exit 1; }
 
-sources=$(cd "$(dirname "$0")" && pwd)/mongo
-place=${SERVERS_CACHE:-$HOME/.cache/test-servers}/mongo-1.47.0-$(sha256sum "$sources/Substitute.java" | cut -c1-8)
+here=$(cd "$(dirname "$0")" && pwd)
+sources=$here/mongo
+place=${SERVERS_CACHE:-$HOME/.cache/test-servers}/mongo-1.47.0-$(cat "$sources/Substitute.java" "$sources/jars.sha256" | sha256sum | cut -c1-8)
 
 fetch() { # FOLDER
 	cp "$sources/pom.xml" "$1/"
@@ -32,13 +34,12 @@ install() {
 }
 
 certificate() { # FOLDER
-	local f=$1
-	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 8 -subj "/CN=entente test CA" -keyout "$f/ca.key" -out "$f/ca.crt"
-	openssl req -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -subj "/CN=localhost" -keyout "$f/server.key" -out "$f/server.csr"
-	printf 'subjectAltName = DNS:localhost, IP:127.0.0.1\n' >"$f/server.ext"
-	openssl x509 -req -days 8 -in "$f/server.csr" -CA "$f/ca.crt" -CAkey "$f/ca.key" -CAcreateserial -extfile "$f/server.ext" -out "$f/server.crt"
-	openssl pkcs8 -topk8 -nocrypt -in "$f/server.key" -outform DER -out "$f/key.der"
+	"$here/certificate.sh" "$1"
+	openssl pkcs8 -topk8 -nocrypt -in "$1/server.key" -outform DER -out "$1/key.der"
 }
+
+# A process that ended but was not reaped yet counts as gone.
+alive() { kill -0 "$1" 2>/dev/null && ! grep -qs '^State:.*Z' "/proc/$1/status"; }
 
 start() { # FOLDER PORT
 	[ -d "$place" ] || fail "not installed; run: $0 install"
@@ -46,21 +47,22 @@ start() { # FOLDER PORT
 	local f pid i plain secured
 	f=$(cd "$1" && pwd)
 	rm -f "$f/ready"
-	[ -f "$f/key.der" ] || certificate "$f" 2>/dev/null
-	java -Xmx320m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -cp "$place:$place/lib/*" Substitute "$2" "$f" </dev/null >"$f/server.log" 2>&1 &
+	[ -f "$f/key.der" ] || certificate "$f"
+	java -Xmx320m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -cp "$place:$place/lib/*" Substitute "$2" "$f" ${MONGO_KEEP:+kept} </dev/null >"$f/server.log" 2>&1 &
 	pid=$!
 	echo "$pid" >"$f/pid"
-	for ((i = 0; i < 600; i++)); do
+	for ((i = 0; i < 1800; i++)); do
 		if [ -s "$f/ready" ]; then
 			read -r plain secured <"$f/ready"
 			echo "ready mongodb://127.0.0.1:$plain/test $secured"
 			return
 		fi
-		kill -0 "$pid" 2>/dev/null || break
+		alive "$pid" || break
 		sleep 0.1
 	done
+	tail -n 20 "$f/server.log" >&2
 	stop "$f"
-	fail "no start, see $f/server.log"
+	fail "no start"
 }
 
 stop() { # FOLDER
@@ -69,7 +71,7 @@ stop() { # FOLDER
 	rm -f "$1/pid"
 	kill "$pid" 2>/dev/null || return 0
 	for ((i = 0; i < 100; i++)); do
-		kill -0 "$pid" 2>/dev/null || return 0
+		alive "$pid" || return 0
 		sleep 0.1
 	done
 	kill -9 "$pid" 2>/dev/null || true

@@ -35,13 +35,23 @@ tmp_make() { # FOLDER USER
 	[ "$(id -u)" != 0 ] || chown "$2" "$1/tmp"
 }
 
+answers() { # FOLDER PORT
+	[ -f "$1/my.pid" ] || return 1
+	if ! command -v mariadb >/dev/null; then
+		(exec 3<>"/dev/tcp/127.0.0.1/$2") 2>/dev/null
+		return
+	fi
+	MYSQL_PWD='test' mariadb --no-defaults --protocol=tcp -h 127.0.0.1 -P "$2" -u test -e 'SELECT 1' test >/dev/null 2>&1
+}
+
 # launch FOLDER PORT READY PROGRAM...: until the command READY says that it answers.
 launch() {
 	local f=$1 port=$2 ready=$3 pid i
 	shift 3
+	rm -f "$f/my.pid" # of a server that was killed
 	"$@" </dev/null >"$f/stdout.log" 2>&1 &
 	pid=$!
-	for ((i = 0; i < 600; i++)); do
+	for ((i = 0; i < 1200; i++)); do
 		if "$ready" "$f" "$port"; then
 			echo "ready mysql://test@127.0.0.1:$port/test"
 			return
@@ -49,7 +59,9 @@ launch() {
 		kill -0 "$pid" 2>/dev/null || break
 		sleep 0.1
 	done
-	fail "no start, see $f/server.log"
+	tail -n 20 "$f/server.log" "$f/stdout.log" >&2
+	kill -9 "$pid" 2>/dev/null || true
+	fail "no start"
 }
 
 stop() { # FOLDER
@@ -60,7 +72,7 @@ stop() { # FOLDER
 		[ -f "$1/my.pid" ] || return 0
 		sleep 0.1
 	done
-	kill -9 "$pid"
+	kill -9 "$pid" 2>/dev/null || true
 }
 
 main() { # the script's own arguments

