@@ -56,7 +56,9 @@ struct ent_source {
 	bool packs; /* compression was agreed on */
 	bool busy;  /* a stream or a sink holds the connection */
 	char datacenter[128];
-	uint64_t heard_ms; /* when something last came */
+	uint64_t heard_ms;   /* when something last came */
+	uint64_t trouble_ms; /* since when nothing was answered as it should; 0: it was */
+	uint64_t until_ms;   /* the handshake ends by then; 0: there is none */
 	uint8_t inbox[65536];
 };
 

@@ -16,6 +16,23 @@ bool ent_cass_cancelled(const struct ent_source *s) { return s->host.cancelled &
 
 static uint64_t patience_ms(const struct ent_source *s) { return s->host.timeout_ms ? s->host.timeout_ms : 30000; }
 
+/* Nothing at all comes: a little longer, since the server's own time-outs come first when they can. */
+static uint64_t silence_ms(const struct ent_source *s) { return patience_ms(s) + patience_ms(s) / 6; }
+
+/* From the first loss, time-out or overload to the next answer: whatever is tried in between, it ends. */
+static uint64_t trouble_end_ms(const struct ent_source *s) { return s->trouble_ms + 3 * silence_ms(s); }
+
+static void trouble(struct ent_source *s, uint64_t since_ms) { s->trouble_ms = s->trouble_ms ? s->trouble_ms : since_ms; }
+
+static bool hopeless(const struct ent_source *s) { return s->trouble_ms && ent_dial_now_ms() >= trouble_end_ms(s); }
+
+/* Shorter when it is cancelled. */
+static void rest(const struct ent_source *s, uint64_t ms)
+{
+	for (uint64_t end = ent_dial_now_ms() + ms; ent_dial_now_ms() < end && !ent_cass_cancelled(s);)
+		usleep(10000);
+}
+
 void ent_cass_name(struct ent_buf *out, const char *name)
 {
 	ent_buf_u8(out, '"');
@@ -31,9 +48,10 @@ void ent_cass_name(struct ent_buf *out, const char *name)
 
 static int kind_of(const struct ent_cql_event *e)
 {
-	static const char lacking[] = "does not exist";
+	static const char lacking[] = "does not exist", unsure[] = "Unable to perform authentication";
 	switch (e->error) {
-	case ENT_CQL_E_CREDENTIALS:
+	case ENT_CQL_E_CREDENTIALS: /* also when it could not read its roles in time */
+		return memmem(e->text.data, e->text.len, unsure, sizeof unsure - 1) ? ENT_EAGAIN : ENT_EDENIED;
 	case ENT_CQL_E_UNAUTHORIZED:
 		return ENT_EDENIED;
 	case ENT_CQL_E_UNAVAILABLE:
@@ -155,14 +173,17 @@ void ent_cass_flow(struct ent_source *s, size_t bytes)
 
 static int wait_answer(struct ent_source *s, struct ent_cass_call *c, struct ent_err *err)
 {
-	s->heard_ms = ent_dial_now_ms();
+	uint64_t begun = ent_dial_now_ms();
+	s->heard_ms = begun;
 	while (c->state == ENT_CASS_SENT) {
+		uint64_t now = ent_dial_now_ms();
 		if (ent_cass_cancelled(s))
 			return ent_fail(err, ENT_ECANCELLED, "waiting for Cassandra was cancelled");
-		if (ent_dial_now_ms() - s->heard_ms > patience_ms(s) + 5000) { /* the server's own time-outs come first when they can */
+		if (now - s->heard_ms > silence_ms(s) || now - begun > 2 * silence_ms(s) || (s->until_ms && now > s->until_ms)) {
+			trouble(s, begun);
 			ent_cass_disconnect(s);
 			ent_fail(err, ENT_EAGAIN, "Cassandra does not answer");
-			return ent_why(err, "nothing came for %llu ms", (unsigned long long)patience_ms(s) + 5000), ENT_EAGAIN;
+			return ent_why(err, "no answer came for %llu ms", (unsigned long long)(now - begun)), ENT_EAGAIN;
 		}
 		ENT_TRY(pump(s, err));
 	}
@@ -299,16 +320,22 @@ int ent_cass_connect(struct ent_source *s, struct ent_err *err)
 	const struct ent_cass_settings *t = &s->settings;
 	struct ent_dial_how how = { .store = "Cassandra", .port = t->at.port, .tls = t->tls, .named = t->named, .ca_file = t->ca_file };
 	int code = ENT_EIO;
+	uint64_t end = ent_dial_now_ms() + patience_ms(s);
+	if (s->trouble_ms && end > trouble_end_ms(s))
+		end = trouble_end_ms(s);
 	how.asker = &s->host;
-	how.deadline_ms = ent_dial_now_ms() + patience_ms(s);
 	for (size_t i = 0; i < t->at.n_hosts; i++) {
+		uint64_t now = ent_dial_now_ms();
+		how.deadline_ms = now + (end > now ? (end - now) / (t->at.n_hosts - i) : 0); /* a silent host leaves time for the others */
 		how.host = t->at.hosts[i];
 		ent_cass_disconnect(s);
 		ent_cql_parser_init(&s->parser, ENT_CQL_BODY_MAX);
 		ent_buf_init(&s->out, (size_t)ENT_CQL_BODY_MAX * 2);
 		code = ent_dial_open(&how, &s->link, err);
+		s->until_ms = how.deadline_ms;
 		if (!code)
 			code = handshake(s, err);
+		s->until_ms = 0;
 		if (!code || code == ENT_ECANCELLED || code == ENT_EDENIED)
 			return code;
 	}
@@ -316,12 +343,29 @@ int ent_cass_connect(struct ent_source *s, struct ent_err *err)
 	return code;
 }
 
-/* After a loss: again, with growing pauses; then everything without an answer goes out once more. */
+/* After a loss: again, with growing pauses, as long as there is hope. */
+static int doors_open(struct ent_source *s, struct ent_err *err)
+{
+	int code = ENT_EIO;
+	for (unsigned i = 0; i < DOORS_MAX && (!i || !hopeless(s)); i++) {
+		if (i)
+			rest(s, 100u << i);
+		if (ent_cass_cancelled(s))
+			return ent_fail(err, ENT_ECANCELLED, "waiting for Cassandra was cancelled");
+		code = ent_cass_connect(s, err);
+		if (!code || code == ENT_EDENIED || code == ENT_ECANCELLED)
+			break;
+	}
+	return code;
+}
+
+/* Then everything without an answer goes out once more. */
 static int reconnect(struct ent_source *s, struct ent_err *err)
 {
 	struct ent_cass_call *held[ENT_CASS_CALLS];
 	size_t n = 0;
-	int code = ENT_EIO;
+	int code;
+	trouble(s, ent_dial_now_ms());
 	for (size_t i = 0; i < ENT_CASS_CALLS; i++) {
 		if (s->calls[i].state != ENT_CASS_SENT)
 			continue;
@@ -329,18 +373,15 @@ static int reconnect(struct ent_source *s, struct ent_err *err)
 		s->calls[i].state = ENT_CASS_OPEN;
 	}
 	if (n == ENT_CASS_CALLS) /* the handshake needs a free stream */
-		return ent_fail(err, ENT_EIO, "the connection to Cassandra broke");
-	for (unsigned i = 0; code && i < DOORS_MAX; i++) {
-		if (i)
-			usleep(100000u << i);
-		if (ent_cass_cancelled(s))
-			return ent_fail(err, ENT_ECANCELLED, "waiting for Cassandra was cancelled");
-		code = ent_cass_connect(s, err);
-		if (code == ENT_EDENIED || code == ENT_ECANCELLED)
-			return code;
-	}
+		code = ent_fail(err, ENT_EIO, "the connection to Cassandra broke");
+	else
+		code = doors_open(s, err);
 	for (size_t i = 0; i < n && !code; i++)
 		code = ent_cass_send(s, held[i], err);
+	for (size_t i = 0; i < n && code; i++)
+		held[i]->state = ENT_CASS_SENT; /* the next connection's */
+	if (code)
+		s->trouble_ms = 0; /* told; whoever tries again does so from the beginning */
 	return code;
 }
 
@@ -359,30 +400,48 @@ static int prepare_again(struct ent_source *s, const struct ent_cass_prepared *p
 	return 0;
 }
 
+/* An answer that may be another one in a moment: sends the request again. */
+static int once_more(struct ent_source *s, struct ent_cass_call *c, const struct ent_cql_event *e, const char *what, struct ent_err *err)
+{
+	bool forgotten = e->error == ENT_CQL_E_UNPREPARED && c->prepared;
+	trouble(s, ent_dial_now_ms());
+	if (c->tries++ >= TRIES_MAX || (!forgotten && !passing(e->error)) || (e->error == ENT_CQL_E_UNAVAILABLE && c->tries > 3) || hopeless(s)) {
+		s->trouble_ms = 0;
+		return refused(e, what, err);
+	}
+	if (!forgotten) {
+		rest(s, 20u << c->tries);
+		return ent_cass_send(s, c, err);
+	}
+	int code = prepare_again(s, c->prepared, err);
+	if (code == ENT_EIO || (code && !s->link)) { /* lost meanwhile: everything goes out again */
+		ent_cass_disconnect(s);
+		c->state = ENT_CASS_SENT;
+		return 0;
+	}
+	return code ? code : ent_cass_send(s, c, err);
+}
+
 int ent_cass_wait_for(struct ent_source *s, struct ent_cass_call *c, const char *what, struct ent_cql_event *ret, struct ent_err *err)
 {
 	for (unsigned doors = 0;;) {
 		int code = s->link ? wait_answer(s, c, err) : ENT_EIO;
-		if (code == ENT_EIO && doors++ < 3) {
+		bool lost = code == ENT_EIO || code == ENT_EAGAIN;
+		if (lost && doors++ < 3 && !hopeless(s)) {
 			ENT_TRY(reconnect(s, err));
 			continue;
 		}
+		if (lost)
+			s->trouble_ms = 0;
 		if (code == ENT_EPEER) /* what comes after it cannot be trusted to be frames */
 			ent_cass_disconnect(s);
 		ENT_TRY(code);
 		ENT_TRY(ent_cql_event(&c->answer, ret, err));
-		if (ret->kind != ENT_CQL_IS_ERROR)
+		if (ret->kind != ENT_CQL_IS_ERROR) {
+			s->trouble_ms = 0;
 			return 0;
-		bool forgotten = ret->error == ENT_CQL_E_UNPREPARED && c->prepared;
-		if (c->tries++ >= TRIES_MAX || (!forgotten && !passing(ret->error)))
-			return refused(ret, what, err);
-		if (ret->error == ENT_CQL_E_UNAVAILABLE && c->tries > 3)
-			return refused(ret, what, err);
-		if (forgotten)
-			ENT_TRY(prepare_again(s, c->prepared, err));
-		else
-			usleep(20000u << c->tries);
-		ENT_TRY(ent_cass_send(s, c, err));
+		}
+		ENT_TRY(once_more(s, c, ret, what, err));
 	}
 }
 
