@@ -113,6 +113,8 @@ int ent_hb_reader_init(struct ent_hb_reader *r, const struct ent_hb_table *t, co
 		keys_put(r, &keys);
 	ENT_TRY(ent_buf_check(&keys, err));
 	ENT_TRY(ent_schema_new(fields, how->n_before + n, keys.len ? ent_buf_text(&keys) : NULL, &r->schema, err));
+	if (how->copy)
+		ENT_TRY(ent_schema_meta_add(&r->schema, ENT_META_STORE, "hbase", err));
 	return ent_builder_new(&r->schema, 0, &r->builder, err);
 }
 

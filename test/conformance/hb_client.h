@@ -141,6 +141,17 @@ static inline void hb_text(struct hb_client *c, const char *table, const char *r
 	hb_put(c, table, ent_bytes_str(row), column, ent_bytes_str(value), 0);
 }
 
+/* A table as a copy leaves it: made, its columns kept. columns: lines of --schema; keys: tab-separated. */
+static inline void hb_kept(struct hb_client *c, const char *ns, const char *name, const char *columns, const char *keys)
+{
+	char full[300];
+	if (!hb_exists(c, ns, "_entente_schema"))
+		hb_create(c, ns, "_entente_schema", "c");
+	snprintf(full, sizeof full, "%s:_entente_schema", ns);
+	hb_text(c, full, name, "c:columns", columns);
+	hb_text(c, full, name, "c:keys", keys);
+}
+
 /* The row, or one column of it. */
 static inline void hb_delete(struct hb_client *c, const char *table, const char *row, const char *column)
 {

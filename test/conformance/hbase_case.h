@@ -6,8 +6,6 @@
 
 extern const char *hb_port, *hb_folder;
 const char *hb_url(const char *ns, const char *rest); /* without TLS; rest: more parameters */
-/* A table as a copy leaves it: made, its columns kept. columns: lines of --schema; keys: tab-separated. */
-void hb_kept(struct hb_client *c, const char *ns, const char *name, const char *columns, const char *keys);
 /* Rows as text, cells joined by "|", rows by line feeds; out may be NULL. */
 int hb_read_text(const struct ent_connector *c, struct ent_source *src, const struct ent_read *what, struct ent_buf *out, size_t *ret_rows,
 		 struct ent_err *e);

@@ -234,6 +234,68 @@ static void test_formats(const struct objects_case *c)
 	}
 }
 
+/* --- files as bytes --- */
+
+static bool file_bytes(const char *path, struct ent_buf *out)
+{
+	char part[4096];
+	FILE *f = fopen(path, "rb");
+	for (size_t n = 0; f && (n = fread(part, 1, sizeof part, f)) > 0;)
+		ent_buf_put(out, part, n);
+	return f && !fclose(f) && !out->code;
+}
+
+/* The only local copy there is. */
+static bool copy_bytes(struct ent_buf *out)
+{
+	char folder[600], path[900] = "";
+	struct dirent *e;
+	snprintf(folder, sizeof folder, "%s/objects", suite_home);
+	DIR *dir = opendir(folder);
+	while (dir && (e = readdir(dir)))
+		if (e->d_type == DT_REG)
+			snprintf(path, sizeof path, "%s/%s", folder, e->d_name);
+	if (dir)
+		closedir(dir);
+	return objects_left("") == 1 && file_bytes(path, out);
+}
+
+static bool same_bytes(const struct ent_buf *a, const struct ent_buf *b) { return a->len && ent_bytes_eq(ent_buf_bytes(a), ent_buf_bytes(b)); }
+
+/* What the module of a format writes to a disk is what it writes into the store, and what the store has is what that module reads. */
+static void format_carried(const struct objects_case *c, const char *suffix)
+{
+	static const struct objects_write rows = { ENT_WRITE_CREATE, 1, 3000, true };
+	const struct objects_case disk = { .connector = reader_of(NULL, suffix) };
+	ENT_CLEANUP(ent_buf_deinit) struct ent_buf want = ENT_BUF(1 << 24), got = ENT_BUF(1 << 24), local = ENT_BUF(1 << 24);
+	struct ent_host host = suite_host();
+	struct ent_source *src = NULL;
+	struct ent_err e;
+	char path[60], file[700];
+	snprintf(path, sizeof path, "/bytes/a.%s", suffix);
+	snprintf(file, sizeof file, "%s/bytes.%s", suite_home, suffix);
+	OK_INT(objects_write(&disk, file, &rows, &e), 0, "%s: written to a disk %s %s", suffix, e.what, e.why);
+	OK_INT(objects_write(c, c->url(path), &rows, &e), 0, "%s: written to the store %s %s", suffix, e.what, e.why);
+	OK(file_bytes(file, &want) && c->get(path, &got) && same_bytes(&want, &got), "%s: the store has the bytes of the disk", suffix);
+	snprintf(path, sizeof path, "/bytes/b.%s", suffix);
+	OK(c->put(path, ent_buf_bytes(&want)), "%s: put past the connector", suffix);
+	OK_INT(c->connector->open(&host, c->url(path), c->options, c->n_options, &src, &e), 0, "%s: opened %s %s", suffix, e.what, e.why);
+	OK(copy_bytes(&local) && same_bytes(&want, &local), "%s: its module reads those bytes", suffix);
+	c->connector->close(src);
+	unlink(file);
+}
+
+/* Every format that a module knows, so docs/type-matrix.md need not repeat them for every store of files. */
+static void test_bytes(const struct objects_case *c)
+{
+	char words[300], *save = NULL;
+	for (size_t i = 0; c->put && i < n_readers; i++) {
+		snprintf(words, sizeof words, "%s", readers[i]->suffixes);
+		for (char *w = strtok_r(words, " ", &save); w; w = strtok_r(NULL, " ", &save))
+			format_carried(c, w);
+	}
+}
+
 static void test_modes(const struct objects_case *c)
 {
 	struct ent_err e;
@@ -340,6 +402,7 @@ static void test_many(const struct objects_case *c)
 void objects_run(const struct objects_case *c)
 {
 	test_formats(c);
+	test_bytes(c);
 	test_modes(c);
 	test_names(c);
 	test_version(c);

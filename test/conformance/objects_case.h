@@ -8,6 +8,9 @@ struct objects_case {
 	const char *(*url)(const char *path); /* address of a path that begins with '/'; lent for a while */
 	const struct ent_option *options;     /* for reading; writing adds access=write */
 	size_t n_options;
+	/* Whole files past the connector, by the store's own client; NULL: none. */
+	bool (*put)(const char *path, struct ent_bytes bytes);
+	bool (*get)(const char *path, struct ent_buf *out);
 };
 
 /* files: modules for local files, the first that has the suffix. home: a folder of the test's own. */

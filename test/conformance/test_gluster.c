@@ -4,9 +4,11 @@
 #include <stdlib.h>
 #include <sys/wait.h>
 
+#include "gluster_client.h"
 #include "objects_case.h"
 
 static const char *script;
+static glfs_t *fs;
 static char server_folder[600];
 
 static const char *url(const char *path)
@@ -17,6 +19,9 @@ static const char *url(const char *path)
 	snprintf(out, sizeof all[0], "gluster://127.0.0.1/test%s?tls=off", path);
 	return out;
 }
+
+static bool own_put(const char *path, struct ent_bytes bytes) { return gluster_put(fs, path, bytes); }
+static bool own_get(const char *path, struct ent_buf *out) { return gluster_get(fs, path, out); }
 
 static bool server(const char *verb, const char *more)
 {
@@ -89,7 +94,9 @@ int main(int argc, char **argv)
 	if (!OK(c && files[0] && mkdtemp(home), "ready"))
 		return tap_done();
 	objects_start(files, n, home);
-	const struct objects_case store = { c, url, NULL, 0 };
+	fs = gluster_mount("test");
+	const struct objects_case store = { c, url, NULL, 0, own_put, own_get };
+	OK(fs, "mounted by the test itself");
 	objects_run(&store);
 	test_addresses(c);
 	test_brick(c);

@@ -17,16 +17,6 @@ const char *hb_url(const char *ns, const char *rest)
 	return out;
 }
 
-void hb_kept(struct hb_client *c, const char *ns, const char *name, const char *columns, const char *keys)
-{
-	char full[300];
-	if (!hb_exists(c, ns, "_entente_schema"))
-		hb_create(c, ns, "_entente_schema", "c");
-	snprintf(full, sizeof full, "%s:_entente_schema", ns);
-	hb_text(c, full, name, "c:columns", columns);
-	hb_text(c, full, name, "c:keys", keys);
-}
-
 /* --- the suite's table --- */
 
 static void suite_table_make(void)

@@ -196,6 +196,29 @@ static void test_places(void)
 	c->close(s.src);
 }
 
+/* From HBase to HBase a column keeps what its bytes mean, which the canonical type does not say. */
+static void test_own_types(void)
+{
+	struct ent_err e = ENT_ERR_INIT;
+	struct ent_host host = suite_host();
+	struct ent_source *src = NULL;
+	ENT_STREAM_AUTO stream = { 0 };
+	ENT_SCHEMA_AUTO schema = { 0 };
+	struct ent_map_line lines[2] = { 0 };
+	int there = -1;
+	hb_create(client, "made", "packed", "f");
+	hb_kept(client, "made", "packed", "id bigint\nn long\n", "id");
+	const struct ent_read what = { .size = sizeof what, .object = "packed" };
+	const struct ent_target t = { .size = sizeof t, .object = "packed2", .schema = &schema, .mode = ENT_WRITE_CREATE };
+	OK_INT(c->open(&host, hb_url("made", ""), NULL, 0, &src, &e), 0, "opened %s %s", e.what, e.why);
+	OK(!c->read(src, &what, &stream, &e) && !ent_stream_schema(&stream, &schema, &e), "read %s %s", e.what, e.why);
+	OK_INT(c->map(src, &t, lines, &there, &e), 0, "mapped %s %s", e.what, e.why);
+	OK_STR(lines[0].native, "bigint", "the key is text");
+	OK_STR(lines[1].native, "long", "eight bytes stay eight bytes");
+	ent_stream_release(&stream);
+	c->close(src);
+}
+
 /* Tables that no copy made: an empty one becomes ours; rows of another's are found by their key; families must be there. */
 static void test_foreign(void)
 {
@@ -468,6 +491,7 @@ void hb_copy_run(const struct ent_connector *connector, struct hb_client *to, co
 	script = server_script;
 	hb_namespace(client, "s");
 	test_places();
+	test_own_types();
 	test_foreign();
 	test_bad_keys();
 	test_times();

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <sys/wait.h>
 
+#include "hdfs_client.h"
 #include "objects_case.h"
 
 static const char *port, *folder, *script;
@@ -20,6 +21,9 @@ static const char *address(const char *hosts, int at, const char *path, const ch
 
 static const char *plain(const char *path) { return address("127.0.0.1", number, path, "?tls=off"); }
 static const char *secure(const char *path) { return address("localhost", number + 2, path, ""); }
+
+static bool own_put(const char *path, struct ent_bytes bytes) { return hdfs_put(number, path, bytes); }
+static bool own_get(const char *path, struct ent_buf *out) { return hdfs_get(number, path, out); }
 
 static bool run(const char *const *argv)
 {
@@ -110,7 +114,7 @@ int main(int argc, char **argv)
 	if (!OK(c && files[0] && mkdtemp(home), "ready"))
 		return tap_done();
 	objects_start(files, n, home);
-	const struct objects_case store = { c, plain, NULL, 0 };
+	const struct objects_case store = { c, plain, NULL, 0, own_put, own_get };
 	objects_run(&store);
 	test_hosts(c);
 	test_doors(c);

@@ -26,17 +26,20 @@ for kind in sqlite duckdb parquet csv json arrow; do
 	stores+=("$kind" "$m" - - -)
 done
 up() { # SCRIPT: starts, answers what it prints in ready, its port in port
-	port=$("$servers/ports.py" 1 2)
+	port=$("$servers/ports.py" 1 12)
 	started+=("$1=$work/$1")
-	ready=$("$servers/$1.sh" start "$work/$1" "$port") || { echo "not ok - $1 starts" && exit 1; }
+	local at=("$work/$1" "$port")
+	[ "$1" != gluster ] || at=("$work/$1") # always on its own port
+	ready=$("$servers/$1.sh" start "${at[@]}") || { echo "not ok - $1 starts" && exit 1; }
 }
 server() { # KIND SCRIPT TITLE PRESENT...
-	local kind=$1 script=$2 title=$3
+	local kind=$1 script=$2 title=$3 why
 	shift 3
 	if [ -z "${module[${MODULE_OF[$kind]:-$kind}]:-}" ]; then
 		stores+=("$title" - "its module is not built" - -)
-	elif ! "$@" >/dev/null 2>&1; then
-		stores+=("$title" - "it is not installed (test/servers/$script.sh install)" - -)
+	elif ! why=$("$@" 2>&1); then
+		why=${why#"$script.sh: "}
+		stores+=("$title" - "${why:-it is not installed (test/servers/$script.sh install)}" - -)
 	else
 		up "$script"
 		return 0
@@ -53,6 +56,9 @@ if [ "$which" = servers ]; then
 	server cassandra cassandra Cassandra "$servers/cassandra.sh" present &&
 		stores+=(cassandra "${module[cassandra]}" "cassandra://cassandra:cassandra@127.0.0.1:$port" - -)
 	server mongodb mongo MongoDB "$servers/mongo.sh" present && { read -r _ address _ <<<"$ready"; stores+=(mongodb "${module[mongodb]}" "$address" - -); }
+	server hbase hbase HBase "$servers/hbase.sh" present && stores+=(hbase "${module[hbase]}" "hbase://127.0.0.1:$port" - -)
+	server hdfs hdfs "HDFS (Parquet)" "$servers/hdfs.sh" present && stores+=(hdfs "${module[hdfs]}" "$port" - -)
+	server gluster gluster "GlusterFS (Arrow)" "$servers/gluster.sh" present && stores+=(gluster "${module[gluster]}" - - -)
 fi
 out=-
 [ -z "${MATRIX_WRITE:-}" ] || { out=$MATRIX_WRITE; golden=-; }

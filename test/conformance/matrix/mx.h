@@ -49,7 +49,8 @@ struct mx_store {
 };
 
 extern const struct mx_store mx_sqlite, mx_duckdb, mx_parquet, mx_csv, mx_json, mx_arrow, mx_postgresql, mx_mariadb, mx_mysql, mx_cassandra,
-	mx_mongodb;
+	mx_mongodb, mx_hbase;
+extern struct mx_store mx_hdfs, mx_gluster; /* carriers of files: their columns are those of the format */
 
 /* --- texts for the stores --- */
 
@@ -61,6 +62,7 @@ void mx_sql_row(struct ent_buf *out, const struct mx_store *s, size_t row, bool 
 size_t mx_rows(const struct mx_store *s);
 const struct mx_value *mx_value_at(const struct mx_store *s, size_t column, size_t row); /* NULL: none */
 extern const char *mx_work;                                                              /* folder for files */
+bool mx_file_read(const char *path, struct ent_buf *out);
 
 /* --- tables in memory --- */
 

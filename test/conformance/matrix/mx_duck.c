@@ -376,13 +376,8 @@ static const char *line_put(const char *at, bool names, struct ent_buf *out)
 static const char *json_back_url(const char *name)
 {
 	ENT_CLEANUP(ent_buf_deinit) struct ent_buf text = ENT_BUF((size_t)64 << 20), out = ENT_BUF((size_t)64 << 20);
-	char part[4096];
-	FILE *f = fopen(path_of(name, "json"), "rb");
-	for (size_t n = 0; f && (n = fread(part, 1, sizeof part, f)) > 0;)
-		ent_buf_put(&text, part, n);
+	(void)mx_file_read(path_of(name, "json"), &text);
 	ent_buf_u8(&text, 0);
-	if (f)
-		fclose(f);
 	(void)line_put(ent_buf_text(&text), true, &out);
 	for (const char *at = ent_buf_text(&text); *at;)
 		at = line_put(at, false, &out);

@@ -38,6 +38,15 @@ const struct mx_value *mx_value_at(const struct mx_store *s, size_t column, size
 	return NULL;
 }
 
+bool mx_file_read(const char *path, struct ent_buf *out)
+{
+	char part[4096];
+	FILE *f = fopen(path, "rb");
+	for (size_t n = 0; f && (n = fread(part, 1, sizeof part, f)) > 0;)
+		ent_buf_put(out, part, n);
+	return f && !fclose(f) && !out->code;
+}
+
 void mx_sql_columns(struct ent_buf *out, const struct mx_store *s, const char *key)
 {
 	ent_buf_printf(out, "(%s", key);

@@ -14,6 +14,10 @@ Generated: every store's own client wrote the edges of each of its own types int
 `src/move` copied it into every store as `entente copy` does. What a store refuses was noted and left out, and the rest was read back by the target's
 connector and compared. Any value that had changed in silence would have failed the test, so none is listed here.
 
+HDFS and GlusterFS carry files, so they stand here with one format each, Parquet and Arrow; that a file of any other format arrives there byte for byte,
+written or read, is held by `test/conformance/objects_case.c` against the real servers. HBase knows bytes only: its types are those that a column is
+declared as (`--schema`, or what a copy noted), the row key is the first column.
+
 `make test` repeats the part that needs no server and `make test-servers` all of it; both compare with `type-matrix.tsv`, which holds every single value.
 `MATRIX_WRITE=docs/type-matrix.tsv` with the same script writes it anew, `test/conformance/matrix/report.py docs` this page and its picture.
 

@@ -23,6 +23,15 @@ static const struct mx_store *const all[] = {
 #ifdef MX_MONGODB
 	&mx_mongodb,
 #endif
+#ifdef MX_HBASE
+	&mx_hbase,
+#endif
+#ifdef MX_HDFS
+	&mx_hdfs,
+#endif
+#ifdef MX_GLUSTER
+	&mx_gluster,
+#endif
 };
 
 static struct {
@@ -32,6 +41,18 @@ static struct {
 static size_t n_present;
 
 static const char *given(const char *text) { return strcmp(text, "-") ? text : NULL; }
+
+/* The module of a format, for stores that carry files. */
+static const struct ent_connector *files_of(void *self, const char *suffix)
+{
+	size_t n = strlen(suffix);
+	(void)self;
+	for (size_t i = 0; i < n_present; i++)
+		for (const char *w = present[i].connector->suffixes; *w; w += strcspn(w, " "), w += *w == ' ')
+			if (!strncmp(w, suffix, n) && (w[n] == ' ' || !w[n]))
+				return present[i].connector;
+	return NULL;
+}
 
 static bool store_add(char **arg)
 {
@@ -121,6 +142,8 @@ int main(int argc, char **argv)
 	if (argc < 9 || (argc - 4) % 5)
 		return 2;
 	mx_work = argv[3];
+	suite_home = mx_work;
+	suite_files = files_of;
 	for (int i = 4; i < argc; i += 5)
 		if (!store_add(argv + i))
 			return tap_done();
