@@ -1,9 +1,10 @@
 /* Arrow files and streams: opened, then every column that can be read, first all together, then one by one.
- * fuzz-deps: arrow_dep */
+ * fuzz-deps: arrow_codec_dep */
 #include <stdlib.h>
 
 #include "arrow/ipc.h"
 #include "arrow/stream.h"
+#include "arrow_codec.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -25,7 +26,7 @@ static void rows_read(const struct ent_ipc *f, const size_t *columns, size_t n)
 	(void)ent_ipc_blocks(f, &blocks);
 	if (ent_ipc_read(f, columns, n, 0, blocks, &stream, &e) || ent_stream_schema(&stream, &schema, &e))
 		return;
-	for (unsigned batches = 0; batches < 50; batches++) {
+	for (unsigned batches = 0; batches < 8; batches++) {
 		ENT_ARRAY_AUTO a = { 0 };
 		ENT_BATCH_AUTO b = { 0 };
 		if (ent_stream_next(&stream, &a, &e) || !a.release)
@@ -38,7 +39,7 @@ static void rows_read(const struct ent_ipc *f, const size_t *columns, size_t n)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct ent_bytes all = ent_bytes(data, size);
-	const struct ent_ipc_input input = { memory_read, &all, size };
+	const struct ent_ipc_input input = { memory_read, &all, size, ent_arrow_codecs };
 	struct ent_ipc *f = NULL;
 	struct ent_err e = ENT_ERR_INIT;
 	if (ent_ipc_open(&input, size && data[size - 1] == 'u', &f, &e))

@@ -5,7 +5,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 packages=(gcc libc6-dev pkg-config meson ninja-build python3 ca-certificates openssl libssl-dev libpg-query-dev libjansson-dev libsqlite3-dev
-	libmicrohttpd-dev libcurl4-openssl-dev libpq-dev libmariadb-dev liblz4-dev libmongoc-dev libglusterfs-dev)
+	libmicrohttpd-dev libcurl4-openssl-dev libpq-dev libmariadb-dev liblz4-dev libzstd-dev libmongoc-dev libglusterfs-dev)
 npm_packages=(npm)
 maven_packages=(maven openjdk-17-jdk-headless)
 maven_servers=(cassandra hbase hdfs mongo mysql) # test/servers/NAME.sh install: pinned jars from Maven

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "arrow_codec.h"
 #include "arrow_file.h"
 
 struct ent_arrow_file {
@@ -65,7 +66,7 @@ int ent_arrow_file_open(const char *path, struct ent_arrow_file **ret, char vers
 		return open_fail(path, err);
 	if (!S_ISREG(st.st_mode))
 		return ent_fail(err, ENT_EDATA, "%.200s is not a file", path);
-	const struct ent_ipc_input input = { read_at, f, (uint64_t)st.st_size };
+	const struct ent_ipc_input input = { read_at, f, (uint64_t)st.st_size, ent_arrow_codecs };
 	ENT_TRY(ent_ipc_open(&input, false, &f->ipc, err));
 	snprintf(version, 80, "%lld.%09ld+%lld", (long long)st.st_mtim.tv_sec, st.st_mtim.tv_nsec, (long long)st.st_size);
 	*ret = f;

@@ -287,7 +287,7 @@ static void ipc_closep(struct ent_ipc **f) { ent_ipc_close(*f); }
 static int tail_put(struct ent_sink *k, struct ent_err *err)
 {
 	ENT_CLEANUP(ipc_closep) struct ent_ipc *f = NULL;
-	const struct ent_ipc_input input = { part_read, k, k->at };
+	const struct ent_ipc_input input = { part_read, k, k->at, NULL };
 	const struct ent_ipc_block *blocks;
 	size_t n;
 	ENT_TRY(ent_ipc_open(&input, true, &f, err));

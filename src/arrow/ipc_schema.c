@@ -257,6 +257,28 @@ static int union_buffers(const struct ent_flat *t, bool v4, uint8_t *ret, struct
 	return 0;
 }
 
+/* Which dictionary, and how wide the indices are; f is as its values are. */
+static int dictionary_read(const struct ent_flat *t, struct ent_ipc_field *f, struct ent_err *err)
+{
+	struct ent_flat index;
+	uint64_t id, bits = 32, is_signed = 1, kind;
+	char values[sizeof f->native];
+	bool there;
+	if (!ent_flat_number(t, 0, 8, &id) || !ent_flat_table(t, 1, &index, &there) || !ent_flat_number(t, 3, 2, &kind) ||
+	    (there && (!ent_flat_number(&index, 0, 4, &bits) || !ent_flat_number(&index, 1, 1, &is_signed))) || is_signed > 1 || kind)
+		return bad_type(err);
+	if (bits != 8 && bits != 16 && bits != 32 && bits != 64)
+		return bad_type(err);
+	f->coded = true;
+	f->n_buffers = 2;
+	f->dictionary = (int64_t)id;
+	f->index_width = (uint8_t)(bits / 8);
+	f->index_signed = is_signed;
+	memcpy(values, f->native, sizeof values);
+	snprintf(f->native, sizeof f->native, "dictionary<%.100s>", values);
+	return 0;
+}
+
 struct walk {
 	struct ent_ipc *f;
 	bool v4;
@@ -292,21 +314,17 @@ static int field_read(struct walk *w, const struct ent_flat *field, int32_t colu
 		return ent_fail(err, ENT_EUNSUPPORTED, "the Arrow file has a column of type number %u, which is not known here", (unsigned)id);
 	struct ent_ipc_field *f = &w->f->fields[w->f->n_fields++];
 	*f = (struct ent_ipc_field){ .column = column, .n_buffers = kinds[id].buffers, .multiply = 1, .divide = 1 };
-	if (coded) { /* its indices stand in the batches, and nothing of its children */
-		f->n_buffers = 2;
-		snprintf(f->native, sizeof f->native, "dictionary<%s>", kinds[id].name);
-		snprintf(f->unsupported, sizeof f->unsupported, "the column is dictionary-encoded");
-		return 0;
-	}
-	f->variadic = id == T_BINARY_VIEW || id == T_UTF8_VIEW;
+	f->variadic = !coded && (id == T_BINARY_VIEW || id == T_UTF8_VIEW);
 	ENT_TRY(type_read((enum type_id)id, &type, f, err));
-	if (id == T_UNION)
+	if (coded) /* its indices stand in the batches, and nothing of its children */
+		ENT_TRY(dictionary_read(&dictionary, f, err));
+	else if (id == T_UNION)
 		ENT_TRY(union_buffers(&type, w->v4, &f->n_buffers, err));
 	if (!f->copied)
 		snprintf(f->unsupported, sizeof f->unsupported, "type %s has no joint meaning", f->native);
 	else if (!ent_type_is_joint(f->type))
 		snprintf(f->unsupported, sizeof f->unsupported, "type %s is for copies only", f->native);
-	return children_read(w, field, depth, err);
+	return coded ? 0 : children_read(w, field, depth, err);
 }
 
 static int column_name(struct ent_ipc *f, const struct ent_flat *field, struct ent_field *ret, struct ent_err *err)

@@ -2,63 +2,9 @@
 #include <stdlib.h>
 
 #include "arrow/builder.h"
-#include "arrow/ipc.h"
-#include "arrow/stream.h"
-#include "arrow/value.h"
-#include "tap.h"
+#include "ipc_case.h"
 
 #define LONG_TEXT (900u << 10)
-
-static int memory_read(void *self, uint64_t at, void *buf, size_t len, struct ent_err *err)
-{
-	const struct ent_buf *all = self;
-	(void)err;
-	if (at > all->len || len > all->len - at)
-		abort();
-	memcpy(buf, all->data + at, len);
-	return 0;
-}
-
-static int opened(struct ent_buf *bytes, bool unfinished, struct ent_ipc **ret, struct ent_err *e)
-{
-	const struct ent_ipc_input input = { memory_read, bytes, bytes->len };
-	*e = (struct ent_err)ENT_ERR_INIT;
-	return ent_ipc_open(&input, unfinished, ret, e);
-}
-
-/* All columns that can be read as text, rows by line; *max: rows of the largest batch. */
-static int text_of(struct ent_ipc *f, struct ent_buf *out, size_t *max, struct ent_err *e)
-{
-	ENT_STREAM_AUTO stream = { 0 };
-	ENT_SCHEMA_AUTO schema = { 0 };
-	size_t columns[100], n = 0, blocks;
-	(void)ent_ipc_blocks(f, &blocks);
-	for (int64_t i = 0; i < ent_ipc_schema(f)->n_children && n < 100; i++) {
-		struct ent_field_info info;
-		ent_schema_field(ent_ipc_schema(f), (size_t)i, &info);
-		if (info.copied)
-			columns[n++] = (size_t)i;
-	}
-	ENT_TRY(ent_ipc_read(f, columns, n, 0, blocks, &stream, e));
-	ENT_TRY(ent_stream_schema(&stream, &schema, e));
-	for (;;) {
-		ENT_ARRAY_AUTO a = { 0 };
-		ENT_BATCH_AUTO b = { 0 };
-		ENT_TRY(ent_stream_next(&stream, &a, e));
-		if (!a.release)
-			return 0;
-		ENT_TRY(ent_batch_open_copy(&schema, &a, &b, e));
-		*max = b.rows > *max ? b.rows : *max;
-		for (size_t r = 0; r < b.rows; r++)
-			for (size_t c = 0; c < n; c++) {
-				if (ent_view_null(&b.columns[c], r))
-					ent_buf_str(out, "-");
-				else
-					ent_value_put(&b.columns[c], r, out);
-				ent_buf_str(out, c + 1 < n ? "|" : "\n");
-			}
-	}
-}
 
 static const struct ent_field fields[] = {
 	{ .name = "id", .type = { .id = ENT_T_INT64 } },
@@ -181,20 +127,10 @@ static void test_slices(void)
 	free(lengthy);
 }
 
-static void file_read(const char *folder, const char *name, struct ent_buf *out)
-{
-	char path[600];
-	snprintf(path, sizeof path, "%s/%s", folder, name);
-	FILE *f = fopen(path, "rb");
-	uint8_t *space = ent_buf_space(out, 1 << 16);
-	out->len = f ? fread(space, 1, 1 << 16, f) : 0;
-	OK(f && !fclose(f) && out->len > 0, "%s is there", name);
-}
-
 static const char first_row[] = "true|-128|255|-32768|65535|-2147483648|4294967295|-9223372036854775808|18446744073709551615|0.5|0.1|12.34|"
 				"10000000000000000000000000000000000000|2024-02-29|2024-02-29|00:00:01|00:00:00.001|00:00:00.000001|00:00:00.000001|"
 				"1970-01-01 00:00:01|1970-01-01 00:00:00.001|1970-01-01 00:00:00.000001|1970-01-01 00:00:00.000001|"
-				"1970-01-01 00:00:00.000001+00|1970-01-01 00:00:00.000001+00|a|a|\\x00ff|\\x00ff|\\x616263|10\n-|-|-|";
+				"1970-01-01 00:00:00.000001+00|1970-01-01 00:00:00.000001+00|a|a|\\x00ff|\\x00ff|\\x616263|x|10\n-|-|-|";
 
 /* Written by pyarrow 26: every type it has. */
 static void test_foreign(const char *folder)
@@ -210,7 +146,7 @@ static void test_foreign(const char *folder)
 		OK(f && ent_ipc_rows(f) == 7, "7 rows");
 		const char *t = ent_buf_text(&text);
 		OK(!strncmp(t, first_row, strlen(first_row)), "the first row");
-		OK(strstr(t, "\xc3\xa9\xe6\xbc\xa2\xf0\x9f\x98\x80|\xc3\xa9\xe6\xbc\xa2\xf0\x9f\x98\x80|\\x61|\\x61|\\x646566|40\n"), "texts");
+		OK(strstr(t, "\xc3\xa9\xe6\xbc\xa2\xf0\x9f\x98\x80|\xc3\xa9\xe6\xbc\xa2\xf0\x9f\x98\x80|\\x61|\\x61|\\x646566|x|40\n"), "texts");
 		OK(strstr(t, "1969-12-31 23:59:59.999998|"), "before 1970");
 		ent_ipc_close(f);
 	}
@@ -231,7 +167,6 @@ static int code_of(const char *folder, const char *name, struct ent_err *e)
 static void test_refused(const char *folder)
 {
 	struct ent_err e;
-	OK_INT(code_of(folder, "compressed.arrow", &e), ENT_EUNSUPPORTED, "%s", e.what);
 	OK_INT(code_of(folder, "finer.arrows", &e), ENT_EDATA, "%s (%s)", e.what, e.why);
 	static const char *const no[] = { "", "ARROW1", "PAR1", "id,name\n1,2\n", "ARROW1\0\0\xff\xff\xff\xff\0\0\0\0" };
 	for (size_t i = 0; i < ENT_COUNT(no); i++) {
