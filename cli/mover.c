@@ -385,15 +385,33 @@ static json_t *stopped_json(const struct task *t, const struct ent_replicate_sta
 	return list;
 }
 
+static json_t *left_out_json(const struct task *t, const struct ent_replicate_status *s)
+{
+	json_t *list = json_array();
+	for (size_t i = 0; i < s->n_tables; i++) {
+		char columns[400];
+		if (!s->left_out[i])
+			continue;
+		snprintf(columns, sizeof columns, "%s", s->left_out[i]);
+		for (char *p = columns; (p = strchr(p, '\t')); p++)
+			*p = ' ';
+		json_array_append_new(list, json_pack("{s:O,s:s}", "table",
+						      json_object_get(json_array_get(json_object_get(t->args, "tables"), i), "source"), "columns",
+						      columns));
+	}
+	return list;
+}
+
 static void on_status(void *self, const struct ent_replicate_status *s)
 {
 	static const char *const states[] = { "starting", "copying", "catching up", "streaming", "waiting" };
 	struct task *t = self;
 	json_decref(t->result);
-	t->result = json_pack("{s:s,s:s,s:s,s:I,s:I,s:I,s:I,s:I,s:I,s:s,s:s,s:o}", "state", states[s->state], "kind", s->kind, "promise", s->promise,
-			      "rows_copied", (json_int_t)s->rows_copied, "rows_applied", (json_int_t)s->rows_applied, "transactions",
+	t->result = json_pack("{s:s,s:s,s:s,s:I,s:I,s:I,s:I,s:I,s:I,s:s,s:s,s:o,s:o}", "state", states[s->state], "kind", s->kind, "promise",
+			      s->promise, "rows_copied", (json_int_t)s->rows_copied, "rows_applied", (json_int_t)s->rows_applied, "transactions",
 			      (json_int_t)s->transactions, "lag_us", (json_int_t)s->lag_us, "lag_rows", (json_int_t)s->lag_rows, "retained_bytes",
-			      (json_int_t)s->retained_bytes, "cursor", s->cursor, "trouble", s->trouble, "stopped", stopped_json(t, s));
+			      (json_int_t)s->retained_bytes, "cursor", s->cursor, "trouble", s->trouble, "stopped", stopped_json(t, s), "left_out",
+			      left_out_json(t, s));
 	struct ent_move_progress p = { .phase = states[s->state], .rows = s->rows_copied + s->rows_applied, .rows_total = -1 };
 	post_note(t, NULL, t->result);
 	post_note(t, &p, NULL);
@@ -434,6 +452,7 @@ static int stream_make(struct task *t, struct ent_replicate *ret, struct ent_err
 				       .tables = tables,
 				       .n_tables = n,
 				       .until_caught_up = flag(t, "until_caught_up"),
+				       .restart = flag(t, "restart"),
 				       .rows_per_split = number(t, "rows_per_split") };
 	ret->allow_lossy = texts(t, "allow_lossy", &ret->n_allow_lossy);
 	return ret->name ? 0 : ent_fail(err, ENT_EUSAGE, "a stream needs a name");
@@ -444,6 +463,7 @@ static int run_replicate(struct task *t, bool drop, struct ent_err *err)
 	const struct ent_replicate_env env = { t, is_cancelled, on_status, on_batch, now_us, wait_ms };
 	struct ent_replicate stream;
 	ENT_TRY(stream_make(t, &stream, err));
+	drop = drop || flag(t, "forget");
 	return drop ? ent_replicate_drop(&stream, err) : ent_replicate_run(&stream, &env, err);
 }
 

@@ -51,6 +51,15 @@ static void put_lag(const json_t *status, char out[120])
 		 kept);
 }
 
+static void print_left_out(const json_t *status, FILE *out)
+{
+	const json_t *one;
+	size_t i;
+	json_array_foreach(json_object_get(status, "left_out"), i, one)
+		fprintf(out, "  left out   %s: %s (the server computes it and its log does not carry it)\n", ent_cli_str(one, "table"),
+			ent_cli_str(one, "columns"));
+}
+
 static void print_stream(const json_t *s)
 {
 	const json_t *status = json_object_get(s, "status"), *error = json_object_get(s, "error"), *one;
@@ -61,8 +70,12 @@ static void print_stream(const json_t *s)
 	if (json_is_object(status))
 		printf(", %s", ent_cli_str(status, "state"));
 	printf("\n");
-	if (json_is_object(error))
-		printf("  failed     %s\n  why        %s\n", ent_cli_str(error, "what"), ent_cli_str(error, "why"));
+	if (json_is_object(error)) {
+		static const char *const lines[][2] = { { "failed", "what" }, { "why", "why" }, { "next", "next" } };
+		for (size_t k = 0; k < ENT_COUNT(lines); k++)
+			if (*ent_cli_str(error, lines[k][1]))
+				printf("  %-10s %s\n", lines[k][0], ent_cli_str(error, lines[k][1]));
+	}
 	if (!json_is_object(status))
 		return;
 	put_lag(status, lag);
@@ -73,6 +86,7 @@ static void print_stream(const json_t *s)
 		printf("  trouble    %s\n", ent_cli_str(status, "trouble"));
 	json_array_foreach(json_object_get(status, "stopped"), i, one)
 		printf("  stopped    %s: %s\n", ent_cli_str(one, "table"), ent_cli_str(one, "why"));
+	print_left_out(status, stdout);
 	if (*ent_cli_str(s, "receipt"))
 		printf("  receipt    %s\n", ent_cli_str(s, "receipt"));
 }
@@ -105,6 +119,11 @@ static int run_status(struct ent_cli *cli, struct ent_err *err) { return show(cl
 static int run_start(struct ent_cli *cli, struct ent_err *err)
 {
 	ENT_JSON_AUTO args = json_object();
+	if (ent_cli_flag(cli, "restart")) {
+		ent_fail(err, ENT_EUSAGE, "a named stream is not begun anew by start");
+		return ent_next(err, "entente replicate run SOURCE TARGET ... --name %.40s --restart --until-caught-up, then start it", cli->args[1]),
+		       ENT_EUSAGE;
+	}
 	ENT_TRY(stream_args(cli, cli->args[1], cli->args[2], cli->args[3], args, err));
 	ENT_TRY(ent_cli_call(cli, "replicate.start", args, NULL, NULL, err));
 	printf("stream %s started\n", cli->args[1]);
@@ -125,13 +144,35 @@ static void name_of(const struct ent_cli *cli, char out[40])
 	snprintf(out, 40, "run_%016llx", (unsigned long long)h);
 }
 
+static int foreground_args(struct ent_cli *cli, json_t *args, struct ent_err *err)
+{
+	char name[40];
+	name_of(cli, name);
+	return stream_args(cli, ent_cli_value(cli, "name") ? ent_cli_value(cli, "name") : name, cli->args[1], cli->args[2], args, err);
+}
+
+static int run_forget(struct ent_cli *cli, struct ent_err *err)
+{
+	ENT_JSON_AUTO args = json_object();
+	ENT_JSON_AUTO move = NULL;
+	ENT_TRY(foreground_args(cli, args, err));
+	json_object_set_new(args, "forget", json_true());
+	ENT_TRY(ent_cli_move_watch(cli, args, NULL, &move, err));
+	if (cli->json)
+		ent_cli_json(move);
+	ENT_TRY(ent_cli_error_of(move, err));
+	if (!cli->json)
+		printf("forgotten: the source keeps nothing for it any more, the rows stay\n");
+	return 0;
+}
+
 static int run_run(struct ent_cli *cli, struct ent_err *err)
 {
 	ENT_JSON_AUTO args = json_object();
 	ENT_JSON_AUTO move = NULL;
-	char name[40];
-	name_of(cli, name);
-	ENT_TRY(stream_args(cli, ent_cli_value(cli, "name") ? ent_cli_value(cli, "name") : name, cli->args[1], cli->args[2], args, err));
+	ENT_TRY(foreground_args(cli, args, err));
+	if (ent_cli_flag(cli, "restart"))
+		json_object_set_new(args, "restart", json_true());
 	if (ent_cli_flag(cli, "until-caught-up"))
 		json_object_set_new(args, "until_caught_up", json_true());
 	ENT_TRY(ent_cli_move_watch(cli, args, NULL, &move, err));
@@ -142,8 +183,10 @@ static int run_run(struct ent_cli *cli, struct ent_err *err)
 	ENT_TRY(ent_cli_error_of(move, err));
 	if (cli->json)
 		return 0;
-	printf("%lld rows copied, %lld rows applied in %lld transactions, receipt %s\n", (long long)ent_cli_int(result, "rows_copied"),
-	       (long long)ent_cli_int(result, "rows_applied"), (long long)ent_cli_int(result, "transactions"), ent_cli_str(move, "receipt"));
+	const char *receipt = ent_cli_str(move, "receipt"); /* nothing moved: nothing was entered */
+	printf("%lld rows copied, %lld rows applied in %lld transactions%s%s\n", (long long)ent_cli_int(result, "rows_copied"),
+	       (long long)ent_cli_int(result, "rows_applied"), (long long)ent_cli_int(result, "transactions"), *receipt ? ", receipt " : "", receipt);
+	print_left_out(result, stderr);
 	json_array_foreach(json_object_get(result, "stopped"), i, one)
 		fprintf(stderr, "stopped: %s: %s\n", ent_cli_str(one, "table"), ent_cli_str(one, "why"));
 	return json_array_size(json_object_get(result, "stopped")) ? ent_fail(err, ENT_EDATA, "a table was stopped") : 0;
@@ -170,6 +213,7 @@ static const struct {
 	const char *usage;
 } words[] = { { "start", 3, 3, run_start, "start NAME SOURCE TARGET [--table T]..." },
 	      { "run", 2, 2, run_run, "run SOURCE TARGET [--until-caught-up] [--table T]..." },
+	      { "forget", 2, 2, run_forget, "forget SOURCE TARGET [--table T]..." },
 	      { "list", 0, 0, run_list, "list" },
 	      { "status", 0, 1, run_status, "status [NAME]" },
 	      { "pause", 1, 1, run_pause, "pause NAME" },
@@ -188,12 +232,13 @@ static int run_replicate(struct ent_cli *cli, struct ent_err *err)
 		return ent_fail(err, ENT_EUSAGE, "entente replicate %s", words[i].usage);
 	}
 	ent_fail(err, ENT_EUSAGE, "replicate does not know \"%.40s\"", word);
-	return ent_next(err, "start, run, list, status, pause, resume, stop"), ENT_EUSAGE;
+	return ent_next(err, "start, run, forget, list, status, pause, resume, stop"), ENT_EUSAGE;
 }
 
 static const struct ent_cli_option options[] = {
 	{ "table", 0, "T|SOURCE=TARGET", "a table to follow; may be repeated" },
 	{ "until-caught-up", 0, NULL, "run: end when everything up to now has arrived" },
+	{ "restart", 0, NULL, "run: forget the position, empty the target's tables and begin anew" },
 	{ "name", 0, "NAME", "run: name of what source and target keep (default: made from the sources)" },
 	{ "keep", 0, NULL, "stop: leave the source's slot and the checkpoints where they are" },
 	{ "password-file", 0, "FILE", "file with the password of the source's database" },
@@ -210,16 +255,17 @@ static const struct ent_cli_option options[] = {
 
 const struct ent_cli_command ent_cli_replicate = {
 	.name = "replicate",
-	.args = "start NAME SOURCE TARGET|run SOURCE TARGET|list|status [NAME]|pause NAME|resume NAME|stop NAME",
+	.args = "start NAME SOURCE TARGET|run SOURCE TARGET|forget SOURCE TARGET|list|status [NAME]|pause NAME|resume NAME|stop NAME",
 	.summary = "keep copies of tables up to date",
-	.about =
-		"A stream copies tables once and then follows their changes, without a gap: PostgreSQL by a logical slot, MySQL and MariaDB by the "
-		"row "
-		"binlog, MongoDB by change streams, SQLite by a log that triggers write. The position stands in the target and commits with the "
-		"rows, "
-		"so nothing is lost or applied twice. A table whose columns change in a way that cannot be followed is stopped with its reason; the "
-		"others "
-		"go on. Named streams live in the node and go on after a restart; run works in the foreground. Every batch is entered in the ledger.",
+	.about = "A stream copies tables once and then follows their changes, without a gap: PostgreSQL by a logical slot, MySQL and MariaDB by the "
+		 "row "
+		 "binlog, MongoDB by change streams, SQLite by a log that triggers write. The position stands in the target and commits with the "
+		 "rows, "
+		 "so nothing is lost or applied twice. A table whose columns change in a way that cannot be followed is stopped with its reason; the "
+		 "others "
+		 "go on. Named streams live in the node and go on after a restart; run works in the foreground, and the source keeps its log for the "
+		 "next run "
+		 "until it is told to forget. Every batch is entered in the ledger.",
 	.examples = { "entente replicate start orders 'postgresql://me@db/main' 'mysql://me@copy/main' --table public.orders=main.orders",
 		      "entente replicate run sqlite:a.db#t sqlite:b.db#t --until-caught-up" },
 	.options = options,

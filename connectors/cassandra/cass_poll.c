@@ -155,7 +155,7 @@ static int lost(const char *why, struct ent_err *err)
 {
 	ent_fail(err, ENT_EDATA, "the changes since the last run cannot be found by their write times");
 	ent_why(err, "%s", why);
-	return ent_next(err, "drop the stream and start it anew"), ENT_EDATA;
+	return ent_next(err, "begin anew: entente replicate run ... --restart"), ENT_EDATA;
 }
 
 static int cursor_check(const struct ent_cass_cursor *from, const struct ent_cass_cursor *now, uint32_t overlap_ms, struct ent_err *err)

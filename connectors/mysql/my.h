@@ -16,6 +16,7 @@ struct ent_my_address {
 	char host[256], database[65], socket[108], ca[1024];
 	enum ent_my_tls tls;
 	bool tls_said;
+	bool cascades; /* what foreign keys do below the log is accepted */
 };
 
 struct ent_source {

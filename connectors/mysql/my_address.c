@@ -55,7 +55,10 @@ static int option_take(struct ent_my_address *a, const struct ent_option *o, boo
 		*writes = o->value[0] == 'w';
 		return 0;
 	}
-	return ent_fail(err, ENT_EUSAGE, "MySQL has no option --%.60s %.40s; it has --password-file, --ca-file", o->key, o->value);
+	if (!strcmp(o->key, "cascades") && !strcmp(o->value, "accept"))
+		return a->cascades = true, 0;
+	return ent_fail(err, ENT_EUSAGE, "MySQL has no option --%.60s %.40s; it has --password-file, --ca-file, --src-option cascades=accept", o->key,
+			o->value);
 }
 
 int ent_my_address_parse(const char *url, const struct ent_option *options, size_t n_options, struct ent_my_address *ret, bool *ret_writes,

@@ -41,10 +41,7 @@ static int table_follow(struct ent_changes *c, const char *object, struct ent_er
 	c->n_tables++;
 	ENT_TRY(ent_my_object_split(c->source, object, f->database, f->table, err));
 	ENT_TRY(ent_my_table_read(c->source->con, c->source, object, &f->there, err));
-	if (f->there.keys.len)
-		return 0;
-	ent_fail(err, ENT_EUNSUPPORTED, "changes of %.200s cannot be followed", object);
-	return ent_why(err, "it has no primary key and no unique key without NULL: its changes name no row"), ENT_EUNSUPPORTED;
+	return ent_my_followable(c, f, err);
 }
 
 /* Bytes of log behind the cursor, asked for now and then. */
@@ -80,9 +77,8 @@ static int packet_read(struct ent_changes *c, struct ent_bytes *ret, struct ent_
 	unsigned long n = mysql_net_read_packet(c->log);
 	if (n == packet_error) {
 		int code = ent_my_fail(c->log, "the binary log cannot be read on", err);
-		return code == ENT_EDATA
-		       ? ent_next(err, "its file was purged or begun anew: copy the tables anew, then follow their changes from there"),
-		       code : code;
+		return code == ENT_EDATA ? ent_next(err, "its file was purged or begun anew; begin anew, too: entente replicate run ... --restart"),
+		       code              : code;
 	}
 	const uint8_t *p = c->log->net.read_pos;
 	if (n < 2 || (p[0] == 0xfe && n < 9))
@@ -117,6 +113,7 @@ int ent_my_changes_open(struct ent_source *s, const struct ent_changes_spec *spe
 		return ent_nomem(err);
 	for (size_t i = 0; i < spec->n_objects; i++)
 		ENT_TRY(table_follow(c, spec->objects[i], err));
+	ENT_TRY(ent_my_log_whole(c, err));
 	ENT_TRY(ent_my_log_begin(c, spec->cursor, err));
 	ENT_TRY(head_read(c, err));
 	*ret = c;

@@ -53,6 +53,9 @@ int ent_my_position(struct ent_source *s, char ret[400], struct ent_err *err);
 int ent_my_position_reached(const char *a, const char *b);
 /* Checks the server's settings and asks for the log from the cursor on. */
 int ent_my_log_begin(struct ent_changes *c, const char *cursor, struct ent_err *err);
+/* my_followable.c: ENT_EUNSUPPORTED for a table, or a server, whose log leaves changes out. */
+int ent_my_followable(struct ent_changes *c, const struct ent_my_followed *f, struct ent_err *err);
+int ent_my_log_whole(struct ent_changes *c, struct ent_err *err);
 
 /* --- my_follow.c: one event of the log --- */
 int ent_my_follow(struct ent_changes *c, struct ent_bytes packet, struct ent_err *err);

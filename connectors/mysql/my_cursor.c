@@ -105,7 +105,7 @@ int ent_my_log_begin(struct ent_changes *c, const char *cursor, struct ent_err *
 	if (strcmp(at.identity, s->identity) != 0) {
 		ent_fail(err, ENT_EDATA, "this is another server than the one whose changes the job followed");
 		ent_why(err, "it was %s, it is %s", at.identity, s->identity);
-		return ent_next(err, "go back to that server, or copy the tables anew"), ENT_EDATA;
+		return ent_next(err, "go back to that server, or begin anew: entente replicate run ... --restart"), ENT_EDATA;
 	}
 	snprintf(c->file, sizeof c->file, "%s", at.file);
 	snprintf(c->cursor, sizeof c->cursor, "%s", cursor ? cursor : now);

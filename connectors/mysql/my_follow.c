@@ -12,7 +12,7 @@ static int stopped(const struct ent_changes *c, const char *why, struct ent_err 
 {
 	ent_fail(err, ENT_EDATA, "the binary log cannot be followed at %.100s:%llu", c->file, (unsigned long long)c->position);
 	ent_why(err, "%s", why);
-	return ent_next(err, "copy the tables anew, then follow their changes from there"), ENT_EDATA;
+	return ent_next(err, "begin anew: entente replicate run ... --restart"), ENT_EDATA;
 }
 
 static int table_stopped(const struct ent_changes *c, const struct ent_my_followed *f, const char *why, struct ent_err *err)

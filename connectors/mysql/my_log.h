@@ -140,6 +140,7 @@ enum ent_my_charset { ENT_MY_UTF8, ENT_MY_LATIN1, ENT_MY_OTHER_CHARSET };
 enum ent_my_charset ent_my_charset_of(const char *collation);
 
 /* Whether the log's column can be read as the catalogue's type; NULL, or why not. */
+const char *ent_my_log_unreadable(const struct ent_my_type *type, enum ent_my_charset charset); /* the same from the catalogue alone */
 const char *ent_my_log_match(const struct ent_my_log_column *c, const struct ent_my_type *type, enum ent_my_charset charset);
 /* One value that matched into column col of the builder. ENT_EDATA: it breaks its own packing, or has no place elsewhere (zero dates). */
 int ent_my_log_value(const struct ent_my_log_column *c, const struct ent_my_type *type, enum ent_my_charset charset, struct ent_bytes value,

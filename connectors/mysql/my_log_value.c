@@ -91,13 +91,21 @@ static bool matches(const struct ent_my_log_column *c, const struct ent_my_type 
 	return false;
 }
 
-const char *ent_my_log_match(const struct ent_my_log_column *c, const struct ent_my_type *type, enum ent_my_charset charset)
+const char *ent_my_log_unreadable(const struct ent_my_type *type, enum ent_my_charset charset)
 {
 	bool lettered = type->kind == ENT_MY_TEXT || type->kind == ENT_MY_ENUM || type->kind == ENT_MY_SET;
 	if (type->kind == ENT_MY_CAST && type->precision <= 38)
 		return "changes of this type cannot be followed";
 	if (lettered && charset == ENT_MY_OTHER_CHARSET)
 		return "changes in this character set cannot be followed (utf8mb4, utf8mb3, ascii and latin1 can)";
+	return NULL;
+}
+
+const char *ent_my_log_match(const struct ent_my_log_column *c, const struct ent_my_type *type, enum ent_my_charset charset)
+{
+	const char *no = ent_my_log_unreadable(type, charset);
+	if (no)
+		return no;
 	if (!matches(c, type))
 		return "the log has another type than the catalogue";
 	if ((c->type == ENT_MY_T_ENUM || c->type == ENT_MY_T_SET) && !c->n_words)

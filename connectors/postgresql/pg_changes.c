@@ -352,7 +352,7 @@ static int stream_ended(struct ent_changes *c, struct ent_err *err)
 		code = ENT_EDATA; /* the slot or its log is gone */
 		if (err)
 			err->code = code;
-		ent_next(err, "start the job anew with a fresh snapshot");
+		ent_next(err, "begin anew: entente replicate run ... --restart");
 	}
 	return code == ENT_EIO ? (err ? (err->code = ENT_EAGAIN) : ENT_EAGAIN) : code;
 }

@@ -79,7 +79,7 @@ static int lost(const char *why, struct ent_err *err)
 {
 	ent_fail(err, ENT_EDATA, "changes of the source were lost");
 	ent_why(err, "%s", why);
-	return ent_next(err, "start the job anew with a fresh snapshot"), ENT_EDATA;
+	return ent_next(err, "begin anew: entente replicate run ... --restart"), ENT_EDATA;
 }
 
 /* --- going on --- */
@@ -133,6 +133,56 @@ static int slot_check(struct ent_source *s, const char *name, const struct ent_p
 	return 0;
 }
 
+/* --- starting --- */
+
+/* A copy and the log must show the same rows. */
+static int whole_check(const PGresult *r, char kind, const char *object, struct ent_err *err)
+{
+	bool children = kind == 'r' && PQgetvalue(r, 0, 4)[0] == 't', hidden = PQgetvalue(r, 0, 5)[0] == 't';
+#ifdef ENT_MUTANT_PG_INHERITED
+	children = false;
+#endif
+	if (children) {
+		ent_fail(err, ENT_EUNSUPPORTED, "changes of %.200s cannot be followed", object);
+		ent_why(err, "tables inherit from it: reading it shows their rows, its changes are those of its own rows only");
+		return ent_next(err, "follow the tables that inherit from it, or make it a partitioned table"), ENT_EUNSUPPORTED;
+	}
+	if (!hidden)
+		return 0;
+	ent_fail(err, ENT_EUNSUPPORTED, "changes of %.200s cannot be followed", object);
+	ent_why(err, "row security hides rows of it from this role, and the log shows all of them");
+	return ent_next(err, "connect as a role with BYPASSRLS"), ENT_EUNSUPPORTED;
+}
+
+/* Every change must name its row. */
+static int identity_check(struct ent_source *s, const char *object, struct ent_err *err)
+{
+	static const char sql[] =
+		"SELECT c.relreplident, EXISTS (SELECT 1 FROM pg_index WHERE indrelid = c.oid AND indisprimary), c.relkind, EXISTS (SELECT 1 FROM "
+		"pg_index WHERE indrelid = c.oid AND indisprimary AND indimmediate), EXISTS (SELECT 1 FROM pg_inherits WHERE inhparent = c.oid), "
+		"row_security_active(c.oid) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = $1 AND c.relname = $2";
+	char schema[64], table[64];
+	ENT_CLEANUP(ent_pg_clear) PGresult *r = NULL;
+	ENT_TRY(ent_pg_object_split(object, schema, table, err));
+	const char *const params[] = { schema, table };
+	ENT_TRY(ent_pg_run(s, sql, params, 2, &r, "the table cannot be looked at", err));
+	if (!PQntuples(r))
+		return ent_fail(err, ENT_ENOTFOUND, "there is no table %.200s to follow", object);
+	char identity = PQgetvalue(r, 0, 0)[0], kind = PQgetvalue(r, 0, 2)[0];
+	if (kind != 'r' && kind != 'p')
+		return ent_fail(err, ENT_EUNSUPPORTED, "%.200s is no table whose changes PostgreSQL publishes", object);
+	bool key = PQgetvalue(r, 0, 1)[0] == 't', immediate = PQgetvalue(r, 0, 3)[0] == 't';
+	if (!key || (identity != 'f' && !(identity == 'd' && immediate))) { /* published all the same, its updates would fail at the source */
+		ent_fail(err, ENT_EUNSUPPORTED, "changes of %.200s do not name their rows", object);
+		ent_why(err, "%s",
+			!key              ? "it has no primary key"
+			: identity == 'd' ? "its primary key is deferrable"
+					  : "its replica identity is another one");
+		return ent_next(err, "give it a primary key, with REPLICA IDENTITY DEFAULT or FULL"), ENT_EUNSUPPORTED;
+	}
+	return whole_check(r, kind, object, err);
+}
+
 static int publication_check(struct ent_source *s, const char *name, const struct ent_changes_spec *spec, struct ent_err *err)
 {
 	for (size_t i = 0; i < spec->n_objects; i++) {
@@ -144,31 +194,9 @@ static int publication_check(struct ent_source *s, const char *name, const struc
 				   "the publication cannot be looked at", err));
 		if (!PQntuples(r))
 			return lost("a table is not in its publication any more", err);
+		ENT_TRY(identity_check(s, spec->objects[i], err));
 	}
 	return 0;
-}
-
-/* --- starting --- */
-
-/* Every change must name its row. */
-static int identity_check(struct ent_source *s, const char *object, struct ent_err *err)
-{
-	static const char sql[] = "SELECT c.relreplident, EXISTS (SELECT 1 FROM pg_index WHERE indrelid = c.oid AND indisprimary), c.relkind FROM "
-				  "pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = $1 AND c.relname = $2";
-	char schema[64], table[64];
-	ENT_CLEANUP(ent_pg_clear) PGresult *r = NULL;
-	ENT_TRY(ent_pg_object_split(object, schema, table, err));
-	const char *const params[] = { schema, table };
-	ENT_TRY(ent_pg_run(s, sql, params, 2, &r, "the table cannot be looked at", err));
-	if (!PQntuples(r))
-		return ent_fail(err, ENT_ENOTFOUND, "there is no table %.200s to follow", object);
-	char identity = PQgetvalue(r, 0, 0)[0], kind = PQgetvalue(r, 0, 2)[0];
-	if (kind != 'r' && kind != 'p')
-		return ent_fail(err, ENT_EUNSUPPORTED, "%.200s is no table whose changes PostgreSQL publishes", object);
-	if (PQgetvalue(r, 0, 1)[0] == 't' && (identity == 'd' || identity == 'f'))
-		return 0;
-	ent_fail(err, ENT_EUNSUPPORTED, "changes of %.200s do not name their rows", object);
-	return ent_next(err, "give it a primary key, with REPLICA IDENTITY DEFAULT or FULL"), ENT_EUNSUPPORTED;
 }
 
 static int publication_make(struct ent_source *s, struct ent_source *repl, const struct ent_changes_spec *spec, const char *quoted,

@@ -168,6 +168,17 @@ static void relation_name(const char *object, char out[64])
 	snprintf(out, 64, "\"entente_%016llx\"", (unsigned long long)h);
 }
 
+/* The log does not carry what the server computes. */
+static int unlogged_note(struct ent_pg_table *t, struct ent_err *err)
+{
+	ENT_CLEANUP(ent_buf_deinit) struct ent_buf names = ENT_BUF((size_t)1 << 18);
+	for (size_t i = 0; i < t->n_fields; i++)
+		if (t->fields[i].generated)
+			ent_buf_printf(&names, "%s%s", names.len ? "\t" : "", t->fields[i].name);
+	ENT_TRY(ent_buf_check(&names, err));
+	return names.len ? ent_schema_meta_add(&t->schema, ENT_META_UNLOGGED, ent_buf_text(&names), err) : 0;
+}
+
 static int table_read(struct ent_source *s, struct ent_pg_table *t, struct ent_err *err)
 {
 	char schema[64], table[64];
@@ -194,7 +205,8 @@ static int table_read(struct ent_source *s, struct ent_pg_table *t, struct ent_e
 	ENT_TRY(ent_pg_run(s, keys_sql, names, 2, &keys, "the keys of the table cannot be described", err));
 	if (!(t->keys = ent_strdup(PQntuples(keys) ? PQgetvalue(keys, 0, 0) : "")))
 		return ent_nomem(err);
-	return ent_schema_new(f.all, f.n, t->keys, &t->schema, err);
+	ENT_TRY(ent_schema_new(f.all, f.n, t->keys, &t->schema, err));
+	return s->cockroach ? 0 : unlogged_note(t, err);
 }
 
 int ent_pg_table_get(struct ent_source *s, const char *object, struct ent_pg_table **ret, struct ent_err *err)

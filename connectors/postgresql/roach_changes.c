@@ -502,7 +502,7 @@ static int feed_ended(struct ent_roach *c, const PGresult *r, struct ent_err *er
 	int code = ent_pg_fail(&c->feed, r, "CockroachDB's changefeed ended", err);
 	if (text && (strstr(text, "GC threshold") || strstr(text, "dropped") || strstr(text, "truncated"))) {
 		code = ENT_EDATA;
-		ent_next(err, "its past is gone: drop the stream and start it anew; a longer gc.ttlseconds keeps more");
+		ent_next(err, "its past is gone: begin anew (entente replicate run ... --restart); a longer gc.ttlseconds keeps more");
 	} else if (text && strstr(text, "rangefeed")) {
 		code = ENT_EUNSUPPORTED;
 		ent_next(err, "SET CLUSTER SETTING kv.rangefeed.enabled = true");
@@ -572,7 +572,7 @@ int ent_roach_open(struct ent_source *s, const struct ent_changes_spec *spec, st
 #ifndef ENT_MUTANT_ROACH_CLUSTER
 	if (spec->cursor && strcmp(cluster, c->cluster) != 0) {
 		ent_fail(err, ENT_EDATA, "this is another CockroachDB cluster than the one that was followed");
-		return ent_next(err, "drop the stream and start it anew"), ENT_EDATA;
+		return ent_next(err, "begin anew: entente replicate run ... --restart"), ENT_EDATA;
 	}
 #endif
 	c->told_begin = spec->cursor != NULL;

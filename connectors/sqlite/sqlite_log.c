@@ -271,7 +271,7 @@ static int lost(const char *why, struct ent_err *err)
 {
 	ent_fail(err, ENT_EDATA, "the source no longer has the changes since our position");
 	ent_why(err, "%s", why);
-	return ent_next(err, "stop the stream and start it anew: it copies the tables again"), ENT_EDATA;
+	return ent_next(err, "begin anew: entente replicate run ... --restart"), ENT_EDATA;
 }
 
 static int go_on(struct ent_changes *c, const char *cursor, struct ent_err *err)

@@ -85,10 +85,58 @@ static int known_load(struct ent_following *f, size_t i, bool *ret_found, struct
 	return 0;
 }
 
+static void list_freep(const char ***list) { free((void *)*list); }
+
+int ent_following_left_out(struct ent_following *f, size_t i, struct ent_err *err)
+{
+	ENT_SCHEMA_AUTO now = { 0 };
+	struct ent_object object = { .size = sizeof object };
+	struct ent_err quiet = ENT_ERR_INIT;
+	char *text = (char *)malloc((size_t)1 << 18);
+	if (!text)
+		return ent_nomem(err);
+	int code = f->source.connector->describe(f->source.source, f->spec->tables[i].source, &now, &object, &quiet);
+	bool any = !code && ent_metadata_get(now.metadata, ENT_META_UNLOGGED, text, (size_t)1 << 18);
+	free(f->tables[i].left_out);
+	f->tables[i].left_out = any ? ent_strdup(text) : NULL;
+	free(text);
+	if (any && !f->tables[i].left_out)
+		return ent_nomem(err);
+	if (code && code != ENT_ENOTFOUND && err)
+		*err = quiet;
+	return code == ENT_ENOTFOUND ? 0 : code; /* a table that is gone stops when its turn comes */
+}
+
+int ent_following_chosen(struct ent_following *f, size_t i, struct ArrowSchema *ret_schema, const char ***ret, size_t *ret_n, struct ent_err *err)
+{
+	struct ent_object object = { .size = sizeof object };
+	const char *left_out = f->tables[i].left_out;
+	*ret = NULL;
+	*ret_n = 0;
+	if (!left_out)
+		return 0;
+	ENT_TRY(f->source.connector->describe(f->source.source, f->spec->tables[i].source, ret_schema, &object, err));
+	const char **list = (const char **)calloc((size_t)ret_schema->n_children + 1, sizeof *list);
+	if (!list)
+		return ent_nomem(err);
+	for (size_t k = 0; k < (size_t)ret_schema->n_children; k++) {
+		struct ent_field_info info;
+		ent_schema_field(ret_schema, k, &info);
+		if (info.copied && !ent_sink_listed(ent_bytes_str(left_out), info.name))
+			list[(*ret_n)++] = info.name;
+	}
+	*ret = list;
+	return 0;
+}
+
 static int source_schema(struct ent_following *f, size_t i, struct ArrowSchema *ret, struct ent_err *err)
 {
 	ENT_STREAM_AUTO stream = { 0 };
+	ENT_SCHEMA_AUTO names = { 0 };
+	ENT_CLEANUP(list_freep) const char **list = NULL;
 	struct ent_read what = { .size = sizeof what, .object = f->spec->tables[i].source };
+	ENT_TRY(ent_following_chosen(f, i, &names, &list, &what.n_columns, err));
+	what.columns = list;
 	ENT_TRY(f->source.connector->read(f->source.source, &what, &stream, err));
 	return ent_stream_schema(&stream, ret, err);
 }
@@ -166,6 +214,27 @@ static int sink_open_table(struct ent_following *f, size_t i, struct ArrowSchema
 	ours->schema = ent_schema_take(schema);
 	ours->opened = true;
 	return 0;
+}
+
+int ent_following_emptied(struct ent_following *f, size_t i, struct ent_err *err)
+{
+	ENT_SCHEMA_AUTO there = { 0 }, schema = { 0 };
+	const struct ent_connector *c = f->target.connector;
+	struct ent_err quiet = ENT_ERR_INIT;
+	struct ent_object object = { .size = sizeof object };
+	int code = c->describe(f->target.source, f->spec->tables[i].target, &there, &object, &quiet);
+	if (code == ENT_ENOTFOUND)
+		return 0;
+	if (code && err)
+		*err = quiet;
+	ENT_TRY(code);
+	if (!c->sink_truncate) {
+		ent_fail(err, ENT_EUNSUPPORTED, "the rows of %.200s cannot be taken out at one stroke", f->spec->tables[i].target);
+		return ent_next(err, "drop it, then begin anew"), ENT_EUNSUPPORTED;
+	}
+	ENT_TRY(source_schema(f, i, &schema, err));
+	ENT_TRY(sink_open_table(f, i, &schema, err));
+	return c->sink_truncate(f->sink, f->tables[i].index, err);
 }
 
 /* Refusals of the target become the reason why the table stops. */

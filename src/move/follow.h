@@ -11,8 +11,9 @@ struct ent_follow_table {
 	uint32_t *known;                 /* hashes of the names of the columns that are followed, as of the target's position */
 	size_t n_known;
 	bool known_unsaved;
-	bool opened;  /* at the sink: with the first changes of this run */
-	size_t index; /* in the sink */
+	char *left_out; /* columns, separated by tabs, that the source's log does not carry; NULL: none */
+	bool opened;    /* at the sink: with the first changes of this run */
+	size_t index;   /* in the sink */
 	char stopped[400];
 	bool stop_unsaved; /* its reason is not in the target yet: at the next end of a transaction */
 };
@@ -25,8 +26,9 @@ struct ent_following {
 	struct ent_changes *changes;
 	uint64_t epoch;
 	struct ent_follow_table *tables;
-	const char **objects, **stopped_texts;
+	const char **objects, **stopped_texts, **left_out_texts;
 	enum ent_replicate_state state;
+	char begun[400];   /* when the stream began */
 	char durable[400]; /* the target's position */
 	char seen[400];    /* the end of the last transaction that came whole */
 	char goal[400];    /* caught up once it is reached */
@@ -47,6 +49,11 @@ int ent_following_mark(struct ent_following *f, const char *part, const char *cu
 /* columns.c: the columns that are followed stand in the target ("schema TABLE N"), so that a change of them is noticed also between two runs. */
 int ent_following_known(struct ent_following *f, size_t i, struct ent_err *err);      /* reads them; at first those of the source now */
 int ent_following_known_save(struct ent_following *f, size_t i, struct ent_err *err); /* at the end of a transaction */
+int ent_following_left_out(struct ent_following *f, size_t i, struct ent_err *err);   /* asks the source which columns its log does not carry */
+/* The columns of the source's table that are copied and followed; NULL and 0 when it is all of them. The list is the caller's to free. */
+int ent_following_chosen(struct ent_following *f, size_t i, struct ArrowSchema *ret_schema, const char ***ret, size_t *ret_n, struct ent_err *err);
+/* Takes all rows out of the target's table, when there is one. */
+int ent_following_emptied(struct ent_following *f, size_t i, struct ent_err *err);
 /* Takes the schema that comes with changes of table i: opens the sink's table, or lets it follow. ENT_OK with *ret_why filled: it cannot be followed.
  */
 int ent_following_columns(struct ent_following *f, size_t i, struct ArrowSchema *event, char ret_why[400], struct ent_err *err);

@@ -56,6 +56,7 @@ struct ent_move_copy {
 	const char *const *allow_lossy; /* columns that may lose something */
 	size_t n_allow_lossy;
 	bool dry_run, restart, no_wire;
+	const char *part_of;     /* what this copy is a part of, in the job's name: a stream's table since it began; NULL: nothing */
 	const char *owner;       /* several targets: begins the names of prepared transactions, "entente-ORG-"; nobody else's names begin so */
 	unsigned parallel;       /* 0: as many as make sense, at most 2 */
 	uint64_t rows_per_split; /* 0: ENT_MOVE_ROWS_PER_SPLIT */

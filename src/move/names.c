@@ -34,6 +34,8 @@ int ent_move_job_id(const struct ent_move_copy *copy, char ret[ENT_MOVE_ID_LEN +
 	ENT_JSON_AUTO o = json_pack("{s:s,s:O,s:s,s:s,s:o,s:o}", "source", copy->source.name, "targets", targets, "mode",
 				    ent_move_mode_name(copy->mode), "where", copy->where ? copy->where : "", "columns",
 				    texts(copy->columns, copy->n_columns), "keys", texts(copy->keys, copy->n_keys));
+	if (o && copy->part_of)
+		json_object_set_new(o, "part_of", json_string(copy->part_of));
 	ENT_TRY(o ? ent_json_canonical(o, &text, err) : ent_nomem(err));
 	ent_sha256(text.data, text.len, sha);
 	ent_hex(ret, sha, ENT_MOVE_ID_LEN / 2);

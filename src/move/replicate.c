@@ -11,6 +11,7 @@
 #include "move/job.h"
 
 #define PART_CHANGES "changes"
+#define PART_BEGUN "begun" /* when: names the copies of this beginning */
 #define WAIT_FIRST_MS 500u
 #define WAIT_MAX_MS 30000u
 
@@ -18,9 +19,11 @@ static bool cancelled(const struct ent_following *f) { return f->env->cancelled 
 
 void ent_following_tell(struct ent_following *f, const char *trouble)
 {
-	const char **stopped = f->stopped_texts;
-	for (size_t i = 0; i < f->spec->n_tables; i++)
+	const char **stopped = f->stopped_texts, **left_out = f->left_out_texts;
+	for (size_t i = 0; i < f->spec->n_tables; i++) {
 		stopped[i] = f->tables[i].stopped[0] ? f->tables[i].stopped : NULL;
+		left_out[i] = f->tables[i].left_out;
+	}
 	struct ent_replicate_status s = {
 		.state = f->state,
 		.kind = f->source.connector && f->source.connector->capabilities & ENT_CAP_POLL ? "poll (deletes and states in between are not seen)"
@@ -37,7 +40,8 @@ void ent_following_tell(struct ent_following *f, const char *trouble)
 		.cursor = f->durable,
 		.trouble = trouble ? trouble : "",
 		.n_tables = f->spec->n_tables,
-		.stopped = stopped
+		.stopped = stopped,
+		.left_out = left_out
 	};
 	if (f->env->status)
 		f->env->status(f->env->self, &s);
@@ -60,6 +64,8 @@ static void closed(struct ent_following *f)
 		ent_schema_release(&f->tables[i].schema);
 		ent_schema_release(&f->tables[i].event_schema);
 		free(f->tables[i].known);
+		free(f->tables[i].left_out);
+		f->tables[i].left_out = NULL;
 		f->tables[i].known = NULL;
 		f->tables[i].n_known = 0;
 		f->tables[i].opened = f->tables[i].known_unsaved = f->tables[i].stop_unsaved = false;
@@ -154,6 +160,8 @@ static int beginning(struct ent_following *f, struct ent_err *err)
 	const struct ent_connector *c = f->source.connector;
 	if (c->changes_drop)
 		(void)c->changes_drop(f->source.source, f->spec->name, NULL); /* left by a run that died right here */
+	snprintf(f->begun, sizeof f->begun, "%lld", (long long)f->env->now_us(f->env->self));
+	ENT_TRY(ent_following_mark(f, PART_BEGUN, f->begun, 0, err));
 	ENT_TRY(c->position(f->source.source, f->durable, err));
 	ENT_TRY(changes_open(f, NULL, err));
 	int code = began(f, err);
@@ -172,8 +180,13 @@ static void copy_progress(void *self, const struct ent_move_progress *p)
 	ent_following_tell(f, NULL);
 }
 
+static void list_freep(const char ***list) { free((void *)*list); }
+
 static int table_copy(struct ent_following *f, size_t i, struct ent_err *err)
 {
+	ENT_SCHEMA_AUTO names = { 0 };
+	ENT_CLEANUP(list_freep) const char **list = NULL;
+	char part_of[1400];
 	const struct ent_replicate_table *t = &f->spec->tables[i];
 	struct ent_move_end target = f->spec->target;
 	struct ent_move_copy copy = { .source = f->spec->source,
@@ -190,6 +203,12 @@ static int table_copy(struct ent_following *f, size_t i, struct ent_err *err)
 	struct ent_move_result result;
 	copy.source.object = t->source;
 	target.object = t->target;
+	snprintf(part_of, sizeof part_of, "%s %s %.400s %.400s", f->spec->name, f->begun, t->source, t->target);
+	ENT_TRY(ent_following_chosen(f, i, &names, &list, &copy.n_columns, err));
+	copy.columns = list;
+#ifndef ENT_MUTANT_REPLICATE_COPY_NAME /* splits of another table, or of a stream that was ended, are not ours */
+	copy.part_of = part_of;
+#endif
 	f->rows_before = f->rows_copied;
 	ENT_TRY(ent_move_copy(&copy, &env, &result, err));
 	f->rows_copied = f->rows_before + result.rows;
@@ -258,9 +277,10 @@ static int once(struct ent_following *f, struct ent_err *err)
 {
 	bool found;
 	ENT_TRY(opened(f, err));
+	for (size_t i = 0; i < f->spec->n_tables; i++)
+		ENT_TRY(ent_following_left_out(f, i, err));
 	ENT_TRY(ent_following_last(f, PART_CHANGES, &found, f->durable, err));
-	if (!found)
-		ENT_TRY(beginning(f, err));
+	ENT_TRY(found ? ent_following_last(f, PART_BEGUN, &found, f->begun, err) : beginning(f, err));
 	ENT_TRY(copied(f, err));
 	if (f->state == ENT_REPLICATE_COPYING)
 		ENT_TRY(sink_again(f, err));
@@ -305,6 +325,7 @@ static void following_deinit(struct ent_following *f)
 	free(f->tables);
 	free(f->objects);
 	free(f->stopped_texts);
+	free(f->left_out_texts);
 }
 
 static int following_init(struct ent_following *f, struct ent_err *err)
@@ -316,10 +337,29 @@ static int following_init(struct ent_following *f, struct ent_err *err)
 	f->tables = (struct ent_follow_table *)calloc(n, sizeof *f->tables);
 	f->objects = (const char **)calloc(n, sizeof *f->objects);
 	f->stopped_texts = (const char **)calloc(n, sizeof *f->stopped_texts);
-	if (!f->tables || !f->objects || !f->stopped_texts)
+	f->left_out_texts = (const char **)calloc(n, sizeof *f->left_out_texts);
+	if (!f->tables || !f->objects || !f->stopped_texts || !f->left_out_texts)
 		return ent_nomem(err);
 	for (size_t i = 0; i < n; i++)
 		f->objects[i] = f->spec->tables[i].source;
+	return 0;
+}
+
+/* Rows that went away at the source while nobody followed must go at the target, too: so its tables are emptied. */
+static int restarted(struct ent_following *f, struct ent_err *err)
+{
+	ENT_TRY(opened(f, err));
+	if (f->source.connector->changes_drop)
+		ENT_TRY(f->source.connector->changes_drop(f->source.source, f->spec->name, err));
+	for (size_t i = 0; i < f->spec->n_tables; i++) {
+		ENT_TRY(ent_following_left_out(f, i, err));
+#ifndef ENT_MUTANT_REPLICATE_RESTART
+		ENT_TRY(ent_following_emptied(f, i, err));
+#endif
+	}
+	ENT_TRY(ent_following_mark(f, "emptied", "", 0, err));
+	ENT_TRY(f->target.connector->sink_finish(f->sink, 1, err));
+	closed(f);
 	return 0;
 }
 
@@ -327,6 +367,8 @@ int ent_replicate_run(const struct ent_replicate *spec, const struct ent_replica
 {
 	ENT_CLEANUP(following_deinit) struct ent_following f = { .spec = spec, .env = env, .wait_ms = WAIT_FIRST_MS };
 	ENT_TRY(following_init(&f, err));
+	if (spec->restart)
+		ENT_TRY(restarted(&f, err));
 	for (;;) {
 		struct ent_err e = ENT_ERR_INIT;
 		int code = once(&f, &e);

@@ -33,6 +33,8 @@ struct ent_replicate_status { /* borrowed during the call */
 	const char *trouble; /* waiting: why, and the next try; "" else */
 	size_t n_tables;
 	const char *const *stopped; /* per table: why it was stopped, NULL while it runs */
+	const char *const
+		*left_out; /* per table: columns, separated by tabs, that are not followed because the source's log lacks them; NULL: none */
 };
 
 struct ent_replicate_batch {   /* what was made durable since the last one: for the ledger */
@@ -56,6 +58,7 @@ struct ent_replicate {
 	const struct ent_replicate_table *tables;
 	size_t n_tables;
 	bool until_caught_up;           /* ends when everything committed at the source before the copy ended, or before this call, is applied */
+	bool restart;                   /* forgets everything, empties the target's tables and begins anew */
 	uint64_t rows_per_split;        /* 0: the default of copies */
 	const char *const *allow_lossy; /* columns that may lose something, of any table */
 	size_t n_allow_lossy;

@@ -6,11 +6,14 @@ static const struct ent_connector *c;
 static struct ent_err err;
 static char cursor[400];
 
+static bool cascades; /* accept what foreign keys do below the log */
+
 static struct ent_source *opened(void)
 {
+	static const struct ent_option accept = { "cascades", "accept" };
 	struct ent_host host = suite_host();
 	struct ent_source *s = NULL;
-	OK(!c->open(&host, mykit_url(""), NULL, 0, &s, &err), "open: %s %s", err.what, err.why);
+	OK(!c->open(&host, mykit_url(""), &accept, cascades, &s, &err), "open: %s %s", err.what, err.why);
 	return s;
 }
 
@@ -198,6 +201,29 @@ static void test_definitions(void)
 	mykit_run("CREATE TABLE no_key (id int)");
 	f = begun(&keyless, 1, NULL);
 	OK_INT(f->code, ENT_EUNSUPPORTED, "%s (%s)", err.what, err.why);
+	ended(f);
+}
+
+/* What the log would leave out in silence is refused before the first row is read. */
+static void test_silences(void)
+{
+	static const char *const child = "child", *const parent = "parent", *const letters = "letters";
+	mykit_run("CREATE TABLE parent (id int PRIMARY KEY)");
+	mykit_run("CREATE TABLE child (id int PRIMARY KEY, p int, FOREIGN KEY (p) REFERENCES parent (id) ON DELETE CASCADE)");
+	struct following *f = begun(&child, 1, NULL);
+	OK_INT(f->code, ENT_EUNSUPPORTED, "a foreign key that deletes: %s (%s)", err.what, err.why);
+	ended(f);
+	cascades = true;
+	f = begun(&child, 1, NULL);
+	OK_INT(f->code, 0, "unless that is accepted: %s", err.what);
+	ended(f);
+	cascades = false;
+	f = begun(&parent, 1, NULL);
+	OK_INT(f->code, 0, "the table it points to is followed: %s", err.what);
+	ended(f);
+	mykit_run("CREATE TABLE letters (id int PRIMARY KEY, v varchar(9) CHARACTER SET gbk)");
+	f = begun(&letters, 1, NULL);
+	OK_INT(f->code, ENT_EUNSUPPORTED, "a character set: %s (%s)", err.what, err.why);
 	ended(f);
 }
 
@@ -415,6 +441,7 @@ int main(int argc, char **argv)
 	test_types();
 	test_json();
 	test_definitions();
+	test_silences();
 	test_stops();
 	test_lost();
 	mykit_close();

@@ -11,7 +11,7 @@
 #include "suite.h"
 
 static const struct ent_connector *connector;
-static char urls[2][200];
+static char urls[2][300];
 static PGconn *con[2];
 static struct ent_err err;
 static uint64_t applied_max;
@@ -176,6 +176,88 @@ static void test_silent(void)
 	connector->close(s);
 }
 
+static int refused(const char *object)
+{
+	struct ent_host host = suite_host();
+	const struct ent_changes_spec spec = { .size = sizeof spec, .job = "refused", .objects = &object, .n_objects = 1 };
+	struct ent_changes *c = NULL;
+	struct ent_source *s = NULL;
+	err = (struct ent_err)ENT_ERR_INIT;
+	int code = connector->open(&host, urls[0], NULL, 0, &s, &err);
+	code = code ? code : connector->changes_open(s, &spec, &c, &err);
+	connector->changes_close(c);
+	connector->close(s);
+	return code;
+}
+
+/* What the log would not show, and what publishing would break at the source. */
+static void test_refused(void)
+{
+	char count[200];
+	run(con[0], "CREATE TABLE parent (id int PRIMARY KEY); CREATE TABLE child (PRIMARY KEY (id)) INHERITS (parent)");
+	OK(refused("parent") == ENT_EUNSUPPORTED && strstr(err.why, "inherit"), "rows of its children are not in its log: %s (%s)", err.what,
+	   err.why);
+	run(con[0], "CREATE TABLE later (id int PRIMARY KEY DEFERRABLE)");
+	OK(refused("later") == ENT_EUNSUPPORTED && strstr(err.why, "deferrable"), "its updates would fail: %s (%s)", err.what, err.why);
+	run(con[0], "CREATE TABLE hidden (id int PRIMARY KEY); ALTER TABLE hidden ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY; CREATE ROLE "
+		    "plain REPLICATION LOGIN PASSWORD 'test'; GRANT CREATE ON DATABASE test TO plain; ALTER TABLE hidden OWNER TO plain");
+	char kept[300];
+	memcpy(kept, urls[0], sizeof kept);
+	memmove(urls[0] + strlen("postgresql://plain"), urls[0] + strlen("postgresql://test"), strlen(kept) + 1 - strlen("postgresql://test"));
+	memcpy(urls[0] + strlen("postgresql://"), "plain", 5);
+	OK(refused("hidden") == ENT_EUNSUPPORTED && strstr(err.why, "row security"), "rows hidden from a copy: %s (%s)", err.what, err.why);
+	memcpy(urls[0], kept, sizeof kept);
+	value(con[0], "SELECT count(*) FROM pg_publication WHERE pubname = 'entente_refused'", count);
+	OK_STR(count, "0", "nothing was published");
+}
+
+static struct ent_replicate_table one_table;
+
+static int one_stream(bool restart)
+{
+	const struct ent_replicate r = { .name = "pgone",
+					 .source = { urls[0], end_open, "", "a" },
+					 .target = { urls[1], end_open, "", "b" },
+					 .tables = &one_table,
+					 .n_tables = 1,
+					 .until_caught_up = true,
+					 .restart = restart };
+	const struct ent_replicate_env env = { .cancelled = cancelled, .status = status, .now_us = now_us, .wait_ms = wait_ms };
+	err = (struct ent_err)ENT_ERR_INIT;
+	return ent_replicate_run(&r, &env, &err);
+}
+
+static void rows_are(const char *want, const char *name)
+{
+	char got[200];
+	value(con[1], "SELECT string_agg(id || ':' || a, ' ' ORDER BY id) FROM computed", got);
+	OK_STR(got, want, "%s", name);
+}
+
+/* Columns that the source computes are not in its log: they are left out, and a target may compute them itself. */
+static void test_computed(void)
+{
+	run(con[0], "CREATE TABLE computed (id int PRIMARY KEY, a int, twice int GENERATED ALWAYS AS (a * 2) STORED)");
+	run(con[1], "CREATE TABLE computed (id int PRIMARY KEY, a int, twice int GENERATED ALWAYS AS (a * 2) STORED)");
+	run(con[0], "INSERT INTO computed (id, a) VALUES (1, 10), (2, 20), (3, 30)");
+	one_table = (struct ent_replicate_table){ .source = "computed", .target = "computed" };
+	OK(!one_stream(false), "copied: %s %s", err.what, err.why);
+	run(con[0], "UPDATE computed SET a = 11 WHERE id = 1; DELETE FROM computed WHERE id = 2");
+	OK(!one_stream(false), "followed: %s %s", err.what, err.why);
+	rows_are("1:11 3:30", "all but what is computed arrives");
+	run(con[0], "SELECT pg_drop_replication_slot('entente_pgone')");
+	run(con[0], "DELETE FROM computed WHERE id = 1; INSERT INTO computed (id, a) VALUES (4, 40)");
+	OK_INT(one_stream(false), ENT_EDATA, "a lost slot: %s; %s", err.what, err.next);
+	OK(!one_stream(true), "begun anew: %s %s", err.what, err.why);
+	rows_are("3:30 4:40", "with the rows of now alone");
+	const struct ent_replicate r = { .name = "pgone",
+					 .source = { urls[0], end_open, "", "a" },
+					 .target = { urls[1], end_open, "", "b" },
+					 .tables = &one_table,
+					 .n_tables = 1 };
+	OK(!ent_replicate_drop(&r, &err), "dropped: %s %s", err.what, err.why);
+}
+
 static void test_lost(void)
 {
 	char kept[200];
@@ -217,6 +299,8 @@ int main(int argc, char **argv)
 	if (connector) {
 		test_load();
 		test_silent();
+		test_refused();
+		test_computed();
 		test_lost();
 	}
 	PQfinish(con[0]);

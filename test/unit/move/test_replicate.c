@@ -210,6 +210,46 @@ static void dropped(void)
 	OK(rows_of("a.db", "SELECT count(*) FROM _entente_followers", &out) && !strcmp(ent_buf_text(&out), "0;"), "the source keeps nothing for it");
 }
 
+static size_t splits_done(void)
+{
+	ENT_CLEANUP(ent_buf_deinit) struct ent_buf out = ENT_BUF(1000);
+	return rows_of("b.db", "SELECT count(*) FROM _entente_checkpoint WHERE cursor LIKE 'done%' AND part LIKE 'split%'", &out)
+		       ? strtoul(ent_buf_text(&out), NULL, 10)
+		       : 0;
+}
+
+/* A copy that was cut off belongs to its stream alone: what is done of it counts for nothing after the stream was ended. */
+static void begun_again(void)
+{
+	static char a[] = "a.db", b[] = "b.db";
+	static const struct ent_replicate_table one = { .source = "many", .target = "many" };
+	struct ent_replicate r = { .name = "again",
+				   .source = { a, end_open, "", "a" },
+				   .target = { b, end_open, "", "b" },
+				   .tables = &one,
+				   .n_tables = 1,
+				   .until_caught_up = true,
+				   .rows_per_split = 1000 };
+	const struct ent_replicate_env env = { .cancelled = cancelled, .status = status, .now_us = now_us, .wait_ms = wait_ms };
+	sql("a.db", "UPDATE _entente_log SET floor = 0; CREATE TABLE many (id INTEGER PRIMARY KEY NOT NULL, v TEXT); WITH RECURSIVE k(i) AS (SELECT "
+		    "1 UNION ALL SELECT i + 1 FROM k WHERE i "
+		    "< 6000) INSERT INTO many SELECT i, 'row ' || i FROM k");
+	for (int i = 1; i < 400 && !splits_done(); i++) {
+		runs_left = i;
+		(void)ent_replicate_run(&r, &env, &err);
+	}
+	runs_left = -1;
+	OK(splits_done() > 0, "a copy was cut off behind %zu splits", splits_done());
+	OK(!ent_replicate_drop(&r, &err), "its stream is ended: %s", err.what);
+	sql("a.db", "UPDATE many SET v = 'changed' WHERE id <= 100; INSERT INTO many SELECT id + 10000, v FROM many WHERE id <= 3");
+	OK(!ent_replicate_run(&r, &env, &err) && same("SELECT * FROM many ORDER BY 1"), "begun again, all of it is copied: %s %s", err.what, err.why);
+	OK(!ent_replicate_drop(&r, &err), "ended");
+	sql("a.db", "DELETE FROM many WHERE id <= 50");
+	r.restart = true;
+	OK(!ent_replicate_run(&r, &env, &err) && same("SELECT * FROM many ORDER BY 1"), "a restart takes rows out that went away meanwhile: %s %s",
+	   err.what, err.why);
+}
+
 int main(int argc, char **argv)
 {
 	void *module = argc == 2 ? dlopen(argv[1], RTLD_NOW | RTLD_LOCAL) : NULL;
@@ -224,6 +264,7 @@ int main(int argc, char **argv)
 	interrupted();
 	troubles();
 	dropped();
+	begun_again();
 	static const char *const files[] = { "a.db", "b.db", "a.db-wal", "a.db-shm", "b.db-wal", "b.db-shm" };
 	for (size_t i = 0; i < ENT_COUNT(files); i++)
 		unlink(path(files[i]) + 7);
