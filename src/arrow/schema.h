@@ -11,10 +11,11 @@
 #define ENT_META_NATIVE "entente.native"
 #define ENT_META_UNSUPPORTED "entente.unsupported"
 #define ENT_META_KEYS "entente.keys"
-#define ENT_META_STORE "entente.store"       /* of a schema that read gave: the connector whose native types the fields name */
-#define ENT_META_WIRE "entente.wire"         /* see ENT_READ_WIRE */
-#define ENT_META_UNLOGGED "entente.unlogged" /* of a described schema: columns, separated by tabs, that the source's log of changes does not carry \
-					      */
+#define ENT_META_STORE "entente.store" /* of a schema that read gave: the connector whose native types the fields name */
+#define ENT_META_WIRE "entente.wire"   /* see ENT_READ_WIRE */
+#define ENT_META_UNLOGGED \
+	"entente.unlogged" /* of a described schema: columns, separated by tabs, that the source's log of changes does not carry \
+			    */
 
 struct ent_field { /* texts are borrowed while the schema is built */
 	const char *name;
