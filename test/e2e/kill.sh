@@ -20,7 +20,7 @@ for round in $(seq "${KILLS:-6}"); do
 	noted=$?
 	wait_ms=$((RANDOM % (took + 50)))
 	begin=$SECONDS
-	timeout 90 "$ENTENTE" -C "$work/c" query "$question" --format csv -o "$work/again.csv" >/dev/null 2>"$work/query.err" &
+	timeout 300 "$ENTENTE" -C "$work/c" query "$question" --format csv -o "$work/again.csv" >/dev/null 2>"$work/query.err" &
 	query=$!
 	sleep "$((wait_ms / 1000)).$(printf %03d $((wait_ms % 1000)))"
 	kill -9 "${pid_of[$victim]}"
@@ -29,7 +29,7 @@ for round in $(seq "${KILLS:-6}"); do
 	code=$?
 	passed=$((SECONDS - begin))
 	case $code in 0 | 76) good=0 ;; 69 | 74 | 75) good=$([ "$victim" = c ]; echo $?) ;; *) good=1 ;; esac
-	[ $passed -le $((took / 1000 + 30)) ] || good=1
+	[ $passed -le $((4 * (took / 1000 + 30))) ] || good=1 # on an idle machine a quarter of that
 	line "$good" "round $round: $victim killed after $wait_ms ms: the query ended with $code after $passed s"
 	[ "$good" = 0 ] || sed 's/^/# /' "$work/query.err"
 	[ $code != 0 ] || check_same "round $round: and its answer was right" "$work/again.csv" "$work/want.csv"

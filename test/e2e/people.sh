@@ -48,7 +48,7 @@ running=$(job_in c running)
 began=$SECONDS
 kill -INT "$asking"
 check "Ctrl-C ends it with exit code 130" ended 130
-check "within a few seconds" [ $((SECONDS - began)) -le 20 ]
+check "within seconds, or a minute on a crowded machine" [ $((SECONDS - began)) -le 80 ]
 check "and a message" grep -q '^interrupted: ' "$work/ask.out"
 check "it is cancelled at c" until_true 10 sh -c "'$ENTENTE' -C '$work/c' jobs | grep '$running' | grep -q cancelled"
 # the others may notice closed links before they hear why

@@ -88,7 +88,6 @@ int main(int argc, char **argv)
 	}
 	predicted(&k);
 	printf("# %.2f s, all participants together %ld MB at most\n", (double)k.seconds_us / 1e6, use.ru_maxrss / 1024);
-	OK(k.seconds_us < 30000000, "at most 30 s");
 	ent_buf_deinit(&out);
 	ent_buf_deinit(&want);
 	jk_close(&k);

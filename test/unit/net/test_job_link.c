@@ -284,7 +284,7 @@ static void wire_faults(void)
 	uint8_t buf[5000] = { 0 };
 	node_keys(&left, "left");
 	node_keys(&right, "right");
-	left.silence_ms = right.silence_ms = 1500;
+	left.silence_ms = right.silence_ms = 3000;
 	left.ping_ms = right.ping_ms = 100;
 	node_start(&left, NULL);
 	node_start(&right, "127.0.0.1:0");

@@ -142,7 +142,7 @@ static void flood(void)
 	node_keys(&other, "other");
 	victim.inbox_messages_max = 50;
 	victim.inbox_bytes_max = sizeof big * 10;
-	victim.silence_ms = 1200; /* a busy machine may stop a thread for longer than 400 ms */
+	victim.silence_ms = 2500; /* a busy machine may stop a thread for longer than 400 ms */
 	victim.ping_ms = flooder.ping_ms = 100;
 	for (size_t i = 0; i < 3; i++)
 		node_start(three[i], "127.0.0.1:0");
@@ -156,7 +156,7 @@ static void flood(void)
 		ENT_ASSERT(!say(&other, "victim", &i, sizeof i));
 	OK(node_wait(&victim, ENT_MESH_MESSAGE, "other", 19), "who keeps to its limit is heard");
 	OK(node_wait(&victim, ENT_MESH_MESSAGE, "flooder", 49), "a flood is heard up to its limit");
-	usleep(2000000);
+	usleep(3500000);
 	OK_INT(node_count(&victim, ENT_MESH_MESSAGE, "flooder"), 50, "and no further");
 	OK_INT(node_count(&victim, ENT_MESH_DOWN, ""), 0, "who is held does not count as silent");
 	keep(&victim, false);
@@ -216,7 +216,7 @@ static void silence(void)
 	struct ent_mesh_pin pin;
 	node_keys(&left, "left");
 	node_keys(&right, "right");
-	left.silence_ms = right.silence_ms = 1200;
+	left.silence_ms = right.silence_ms = 2500;
 	left.ping_ms = right.ping_ms = 100;
 	node_start(&left, NULL);
 	node_start(&right, "127.0.0.1:0");
@@ -226,14 +226,14 @@ static void silence(void)
 	pin = pin_of(&right, m.port);
 	ent_tls_mesh_pins(left.mesh, &pin, 1, NULL);
 	OK(wait_up(&left, "right") && wait_up(&right, "left"), "up through a middle");
-	usleep(2000000);
+	usleep(3500000);
 	OK(node_count(&left, ENT_MESH_DOWN, "right") == 0, "pings keep an idle connection");
 	uint64_t start = ent_system_clock()->mono_ms(NULL);
 	atomic_store(&m.frozen, true);
 	const struct note *t = node_wait(&left, ENT_MESH_DOWN, "right", 0);
 	uint64_t took = ent_system_clock()->mono_ms(NULL) - start;
 	OK(t && strstr(t->text, "silent"), "a frozen network is noticed: %s", t ? t->text : "");
-	OK(took >= 900 && took < 15000, "in time (%llu ms)", (unsigned long long)took);
+	OK(took >= 2000 && took < 60000, "in time (%llu ms)", (unsigned long long)took);
 	OK(node_wait(&right, ENT_MESH_DOWN, "left", 0), "on both sides");
 	atomic_store(&m.frozen, false);
 	OK(node_wait(&left, ENT_MESH_UP, "right", 1), "and recovers");
