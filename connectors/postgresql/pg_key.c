@@ -63,7 +63,7 @@ static int key_make(struct ent_sink *k, const struct ent_pg_dest *d, const struc
 	}
 	ent_buf_str(&sql, ")");
 	ENT_TRY(ent_buf_check(&sql, err));
-	return ent_pg_sink_run(k, ent_buf_text(&sql), "the rows do not have the key that their table should get", err);
+	return ent_pg_sink_run(k, ent_buf_text(&sql), "the table cannot be given its key", err);
 }
 
 int ent_pg_key_add(struct ent_sink *k, struct ent_pg_dest *d, const struct ent_buf *table, struct ent_err *err)
