@@ -55,6 +55,12 @@ int ent_pg_connect(struct ent_source *s, const char *url, const struct ent_optio
 int ent_pg_connect_replication(struct ent_source *s, struct ent_source *ret, struct ent_err *err);
 /* Waits until a result can be taken without blocking. ENT_ECANCELLED (the statement is cancelled at the server), ENT_EAGAIN, ENT_EIO. */
 int ent_pg_wait(struct ent_source *s, struct ent_err *err);
+/* For loops that wait for bytes. more: waits a moment for some and takes them. silent: when nothing has moved since *since_ms (0: from now on) for
+ * the time-out, asks over another connection whether the server is there. It is not: ENT_EAGAIN, and no call on this connection blocks any more. */
+int ent_pg_more(struct ent_source *s, uint64_t *since_ms, struct ent_err *err);
+int ent_pg_silent(struct ent_source *s, uint64_t *since_ms, struct ent_err *err);
+/* Takes and drops what still comes; gives the connection up when that lasts longer than the time-out. */
+void ent_pg_drain(struct ent_source *s);
 /* Gives up the running statement and drains the connection. */
 void ent_pg_abandon(struct ent_source *s);
 /* Fills err from a failed result or, without one, from the connection. Returns the code. */

@@ -21,6 +21,7 @@ static int copy_stopped(struct ent_sink *k, struct ent_err *err)
 static int drained(struct ent_sink *k, struct ent_err *err)
 {
 	struct ent_source *s = k->src;
+	uint64_t since = 0;
 	for (int left = PQflush(s->con), quiet = 0; left; left = PQflush(s->con)) {
 		struct pollfd p = { .fd = PQsocket(s->con), .events = POLLIN | POLLOUT };
 		if (left < 0)
@@ -32,9 +33,11 @@ static int drained(struct ent_sink *k, struct ent_err *err)
 			return ent_fail(err, ENT_EIO, "the connection to PostgreSQL broke");
 		if (n > 0 && (p.revents & ~POLLOUT) && !PQconsumeInput(s->con))
 			return copy_stopped(k, err);
+		since = n > 0 ? 0 : since;
 		quiet = n > 0 ? 0 : quiet + 1;
 		if (quiet > 36000)
 			return ent_fail(err, ENT_EAGAIN, "PostgreSQL takes no rows for an hour");
+		ENT_TRY(ent_pg_silent(s, &since, err));
 	}
 	return 0;
 }

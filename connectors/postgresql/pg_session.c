@@ -4,6 +4,7 @@
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <time.h>
 
 #include "dial/address.h"
@@ -12,6 +13,9 @@
 #define POLL_MS 100
 #define PARAMS_MAX 64
 #define COPYING_MS ((uint64_t)3600 * 1000) /* one statement of a copy, such as the swap of a large table */
+
+/* A session of its own with the same address and secrets. */
+static int connect_like(struct ent_source *s, const char *replication, struct ent_source *ret, struct ent_err *err);
 
 void ent_pg_clear(PGresult **r)
 {
@@ -80,9 +84,11 @@ static uint64_t now_ms(void)
 
 static bool cancelled(const struct ent_source *s) { return s->host.cancelled && s->host.cancelled(s->host.self); }
 
+static uint64_t answer_ms(const struct ent_source *s) { return s->host.timeout_ms ? s->host.timeout_ms : 30000; }
+
 static uint64_t patience_ms(const struct ent_source *s)
 {
-	uint64_t ms = s->host.timeout_ms ? s->host.timeout_ms : 30000;
+	uint64_t ms = answer_ms(s);
 	return s->copying && ms < COPYING_MS ? COPYING_MS : ms;
 }
 
@@ -95,22 +101,6 @@ static void cancel_send(struct ent_source *s)
 	PQfreeCancel(c);
 }
 
-void ent_pg_abandon(struct ent_source *s)
-{
-	char *row;
-	cancel_send(s);
-	for (PGresult *r = PQgetResult(s->con); r; r = PQgetResult(s->con)) {
-		ExecStatusType status = PQresultStatus(r);
-		PQclear(r);
-		if (status == PGRES_COPY_OUT) {
-			while (PQgetCopyData(s->con, &row, 0) > 0)
-				PQfreemem(row);
-		}
-		if (PQstatus(s->con) == CONNECTION_BAD)
-			break;
-	}
-}
-
 static int socket_wait(struct ent_source *s, short events)
 {
 	struct pollfd p = { .fd = PQsocket(s->con), .events = events };
@@ -118,19 +108,100 @@ static int socket_wait(struct ent_source *s, short events)
 	return n < 0 && errno != EINTR ? -1 : n;
 }
 
+/* --- servers that stand still, networks that swallow everything --- */
+
+/* Ours may rightly wait for a statement that takes an hour; a connection of its own tells whether anybody is there. */
+static bool alive(struct ent_source *s)
+{
+	struct ent_source probe = { .host = s->host };
+	probe.host.cancelled = NULL;
+	int code = connect_like(s, NULL, &probe, NULL);
+	bool told = code && code != ENT_EAGAIN && probe.con && strstr(PQerrorMessage(probe.con), "FATAL"); /* refused, but by the server */
+	PQfinish(probe.con);
+	return !code || told;
+}
+
+/* No call of libpq blocks on this connection from now on; each fails. */
+static void cut(struct ent_source *s) { (void)shutdown(PQsocket(s->con), SHUT_RDWR); }
+
+int ent_pg_silent(struct ent_source *s, uint64_t *since_ms, struct ent_err *err)
+{
+	uint64_t now = now_ms();
+	*since_ms = *since_ms ? *since_ms : now;
+	if (now - *since_ms < answer_ms(s))
+		return 0;
+	if (alive(s)) {
+		*since_ms = now_ms();
+		return 0;
+	}
+	cut(s);
+	ent_fail(err, ENT_EAGAIN, "PostgreSQL does not answer");
+	return ent_why(err, "nothing came for %llu ms, and a new connection is not answered either", (unsigned long long)(now_ms() - *since_ms)),
+	       ENT_EAGAIN;
+}
+
+int ent_pg_more(struct ent_source *s, uint64_t *since_ms, struct ent_err *err)
+{
+	if (cancelled(s))
+		return ent_fail(err, ENT_ECANCELLED, "reading from PostgreSQL was cancelled");
+	int n = socket_wait(s, POLLIN);
+	if (n < 0 || (n > 0 && !PQconsumeInput(s->con)))
+		return ent_pg_fail(s, NULL, "the connection to PostgreSQL broke", err);
+	if (n > 0)
+		*since_ms = now_ms();
+	return ent_pg_silent(s, since_ms, err);
+}
+
+/* False once the connection is gone: libpq would go on waiting for it. */
+static bool input_until(struct ent_source *s, uint64_t end_ms)
+{
+	if (now_ms() >= end_ms)
+		cut(s);
+	(void)socket_wait(s, POLLIN);
+	return PQconsumeInput(s->con) && PQstatus(s->con) == CONNECTION_OK;
+}
+
+void ent_pg_drain(struct ent_source *s)
+{
+	uint64_t end_ms = now_ms() + answer_ms(s);
+	for (bool more = true; more && PQstatus(s->con) == CONNECTION_OK;) {
+		char *row = NULL;
+		int n = -1;
+		while (PQisBusy(s->con))
+			if (!input_until(s, end_ms))
+				return;
+		PGresult *r = PQgetResult(s->con);
+		ExecStatusType status = PQresultStatus(r);
+		bool rows = status == PGRES_COPY_OUT;
+		more = r != NULL && status != PGRES_COPY_IN && status != PGRES_COPY_BOTH; /* these come again and again */
+		PQclear(r);
+		while (rows && (n = PQgetCopyData(s->con, &row, 1)) >= 0) {
+			if (n)
+				PQfreemem(row);
+			else if (!input_until(s, end_ms))
+				return;
+		}
+	}
+}
+
+void ent_pg_abandon(struct ent_source *s)
+{
+	if (PQstatus(s->con) == CONNECTION_OK && alive(s)) /* to cancel blocks until the server has heard of it */
+		cancel_send(s);
+	else
+		cut(s);
+	ent_pg_drain(s);
+}
+
 int ent_pg_wait(struct ent_source *s, struct ent_err *err)
 {
-	uint64_t begin = now_ms();
+	uint64_t begin = now_ms(), since = begin;
 	while (PQisBusy(s->con)) {
-		if (cancelled(s))
-			return ent_fail(err, ENT_ECANCELLED, "reading from PostgreSQL was cancelled");
 		if (now_ms() - begin > patience_ms(s) + 5000) { /* the server's own time-out comes first when it can */
 			ent_fail(err, ENT_EAGAIN, "PostgreSQL does not answer");
 			return ent_why(err, "nothing came for %llu ms", (unsigned long long)patience_ms(s) + 5000), ENT_EAGAIN;
 		}
-		int n = socket_wait(s, POLLIN);
-		if (n < 0 || (n > 0 && !PQconsumeInput(s->con)))
-			return ent_pg_fail(s, NULL, "the connection to PostgreSQL broke", err);
+		ENT_TRY(ent_pg_more(s, &since, err));
 	}
 	return 0;
 }
@@ -439,8 +510,7 @@ int ent_pg_connect(struct ent_source *s, const char *url, const struct ent_optio
 	return t.snapshot ? snapshot_pin(s, t.snapshot, err) : 0;
 }
 
-/* The same address and secrets as s, as a replication session; CockroachDB has none, an ordinary one serves. */
-int ent_pg_connect_replication(struct ent_source *s, struct ent_source *ret, struct ent_err *err)
+static int connect_like(struct ent_source *s, const char *replication, struct ent_source *ret, struct ent_err *err)
 {
 	struct settings t = { 0 };
 	PQconninfoOption *all = PQconninfo(s->con);
@@ -449,11 +519,17 @@ int ent_pg_connect_replication(struct ent_source *s, struct ent_source *ret, str
 	for (const PQconninfoOption *o = all; o->keyword; o++)
 		if (strcmp(o->keyword, "replication") != 0)
 			setting_add(&t, o->keyword, o->val);
-	setting_add(&t, "replication", s->cockroach ? NULL : "database");
+	setting_add(&t, "replication", replication);
 	ret->con = PQconnectStartParams(t.keys, t.values, 0);
 	PQconninfoFree(all);
 	if (!ret->con)
 		return ent_nomem(err);
 	PQsetNoticeProcessor(ret->con, notice_drop, NULL);
 	return handshake(ret, err);
+}
+
+/* The same address and secrets as s, as a replication session; CockroachDB has none, an ordinary one serves. */
+int ent_pg_connect_replication(struct ent_source *s, struct ent_source *ret, struct ent_err *err)
+{
+	return connect_like(s, s->cockroach ? NULL : "database", ret, err);
 }

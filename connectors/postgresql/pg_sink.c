@@ -174,14 +174,15 @@ int ent_pg_sink_rollback(struct ent_sink *k, struct ent_err *err)
 {
 	struct ent_source *s = k->src;
 	if (k->loading) {
+		uint64_t since = 0;
 		(void)PQputCopyEnd(s->con, "given up");
 		for (int n = PQflush(s->con); n > 0 && PQstatus(s->con) == CONNECTION_OK; n = PQflush(s->con)) {
 			struct pollfd p = { .fd = PQsocket(s->con), .events = POLLIN | POLLOUT };
-			(void)poll(&p, 1, 1000);
+			since = poll(&p, 1, 1000) > 0 ? 0 : since;
 			(void)PQconsumeInput(s->con);
+			(void)ent_pg_silent(s, &since, NULL);
 		}
-		for (PGresult *r = PQgetResult(s->con); r && PQstatus(s->con) == CONNECTION_OK; r = PQgetResult(s->con))
-			PQclear(r);
+		ent_pg_drain(s);
 	}
 	k->loading = NULL;
 	(void)PQsetnonblocking(s->con, 0);

@@ -75,11 +75,10 @@ static int wire_put(struct feed *f, struct ent_bytes piece, struct ent_err *err)
 static int copy_step(struct feed *f, struct ent_err *err)
 {
 	char *piece = NULL;
-	int n = PQgetCopyData(f->source->con, &piece, 1);
-	if (n == 0) {
-		ENT_TRY(ent_pg_wait(f->source, err));
-		n = PQgetCopyData(f->source->con, &piece, 0);
-	}
+	uint64_t since = 0;
+	int n;
+	while ((n = PQgetCopyData(f->source->con, &piece, 1)) == 0)
+		ENT_TRY(ent_pg_more(f->source, &since, err));
 	if (n > 0) {
 		struct ent_bytes bytes = ent_bytes(piece, (size_t)n);
 		int code = f->wire ? wire_put(f, bytes, err) : ent_pg_copy_feed(&f->copy, bytes, f->builder, err);

@@ -20,7 +20,10 @@ export PGPASSWORD=test
 "$servers/cockroach-stub.py" setup | psql -qX -v ON_ERROR_STOP=1 -h 127.0.0.1 -p "$port" -U test -d test >/dev/null || exit 1
 "$servers/cockroach-stub.py" "$front" "$port" >"$work/stub.out" 2>"$work/stub.err" &
 stub=$!
-for _ in $(seq 100); do grep -q ready "$work/stub.out" && break; sleep 0.05; done
+until grep -q ready "$work/stub.out"; do
+	kill -0 "$stub" 2>/dev/null || { cat "$work/stub.err" >&2 && exit 1; }
+	sleep 0.05
+done
 "$1" "$2" "$front" "$port"
 code=$?
 sed 's/^/# stub: /' "$work/stub.err"

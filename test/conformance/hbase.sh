@@ -21,4 +21,8 @@ read -r port tls < <("$servers/ports.py" 2 4)
 "$servers/certificate.sh" "$work"
 python3 "$servers/tls-front.py" "$work/server.crt" "$work/server.key" "$tls" "$port" &
 front=$!
+until (exec 3<>"/dev/tcp/127.0.0.1/$tls") 2>/dev/null; do
+	kill -0 "$front" 2>/dev/null || { echo "not ok 1 - TLS in front of HBase" && exit 1; }
+	sleep 0.05
+done
 "$1" "$2" "$port" "$work" "$servers/hbase.sh" "$tls"

@@ -17,6 +17,7 @@ static struct ent_err err;
 static uint64_t applied_max;
 static int questions_left = -1; /* cancelled says yes after so many questions; negative: never */
 static atomic_bool writing;
+static atomic_int written; /* transactions */
 static unsigned writer_seed;
 
 static void notice_none(void *arg, const char *text)
@@ -123,6 +124,7 @@ static void *writer(void *arg)
 			 "(what) VALUES ('%d'); COMMIT",
 			 id, (id + 7) % 6000, (id + 13) % 6000, id, (id + 21) % 6000, id);
 		PQclear(PQexec(c, sql));
+		atomic_fetch_add(&written, 1);
 	}
 	PQfinish(c);
 	return NULL;
@@ -140,6 +142,8 @@ static void test_load(void)
 	}
 	questions_left = -1;
 	OK(!stream(), "until caught up, while the source is written to: %s %s", err.what, err.why);
+	for (int before = atomic_load(&written), i = 0; atomic_load(&written) < before + 10 && i < 12000; i++)
+		usleep(10000); /* so that changes are left, however slow the writer is */
 	atomic_store(&writing, false);
 	pthread_join(thread, NULL);
 	OK(!stream(), "and to the end: %s %s", err.what, err.why);

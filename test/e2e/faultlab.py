@@ -108,6 +108,11 @@ class Store:
         if self.port:
             subprocess.run([os.path.join(SERVERS, self.script), "stop", self.folder], capture_output=True, check=False)
 
+    def freeze(self, on):
+        pid = self.pid()
+        for one in [pid] + children(pid):
+            os.kill(one, signal.SIGSTOP if on else signal.SIGCONT)
+
     def pid(self):
         with open(os.path.join(self.folder, self.pidfile), encoding="ascii") as f:
             return int(f.readline())
@@ -520,11 +525,11 @@ class MongoWire:
 
 class Proxy(threading.Thread):
     """Stands in front of a server and cuts: after budget more bytes in one direction (0: to the server, 1: from it) every connection ends with a reset.
-    A new budget is drawn by cut_after; None: nothing is cut. hold_after: the bytes behind so many to the server wait for release."""
+    A new budget is drawn by cut_after; None: nothing is cut. hold_after: the bytes behind so many in one direction wait for release."""
     def __init__(self, to):
         super().__init__(daemon=True)
         self.to, self.budget, self.way, self.cuts, self.lock = to, None, 0, 0, threading.Lock()
-        self.limit, self.open = None, threading.Event()
+        self.limit, self.holding, self.open, self.swallows = None, 0, threading.Event(), False
         self.open.set()
         self.server = socket.create_server(("127.0.0.1", 0))
         self.port, self.pairs, self.passed = self.server.getsockname()[1], set(), [0, 0]
@@ -534,9 +539,9 @@ class Proxy(threading.Thread):
         with self.lock:
             self.way, self.budget = way, size
 
-    def hold_after(self, size):
+    def hold_after(self, size, way=0):
         with self.lock:
-            self.limit = self.passed[0] + size
+            self.holding, self.limit = way, self.passed[way] + size
 
     def held(self):
         return not self.open.is_set()
@@ -571,11 +576,11 @@ class Proxy(threading.Thread):
                 data = a.recv(65536)
                 if not data:
                     break
-                if way == 0:
+                if way == self.holding:
                     self.open.wait()
                 with self.lock:
                     self.passed[way] += len(data)
-                    if self.limit is not None and self.passed[0] >= self.limit:
+                    if self.limit is not None and self.passed[self.holding] >= self.limit:
                         self.open.clear()
                     cut = self.budget is not None and self.way == way and self.budget < len(data)
                     if cut:
@@ -583,13 +588,18 @@ class Proxy(threading.Thread):
                         self.budget, self.cuts = None, self.cuts + 1
                     elif self.budget is not None and self.way == way:
                         self.budget -= len(data)
-                b.sendall(data)
+                if not self.swallows:
+                    b.sendall(data)
                 if cut:
                     self.cut_all()
                     return
         except OSError:
             pass
         self.drop(pair, False)
+
+    def silence(self, on):
+        """Nothing passes any more, in either direction, and nobody is told: a network that swallows everything."""
+        self.swallows = on
 
     def drop(self, pair, reset):
         with self.lock:

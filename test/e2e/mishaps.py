@@ -167,6 +167,73 @@ class Mishaps:
         writer.end()
         self.stream_stop(name)
 
+    # ---- servers and networks that say nothing ----
+
+    patient = None
+    WAITS = r"did not answer|does not answer|no answer|time.?out|timed out|took longer|can(not|'t) connect|connection .*(broke|closed|lost)|gone away|no suitable servers"
+
+    def patient_node(self):
+        """A node that waits 4 seconds for a store, where others wait 30."""
+        if not self.patient:
+            self.patient = self.lab.node_new("c")
+            with open(os.path.join(self.patient.home, "entente.conf"), "a", encoding="utf-8") as f:
+                f.write("\nsource_timeout_ms = 4000\n")
+            self.tap.line(self.patient.start(), "a node that waits 4 s for a store", self.patient.log_tail())
+        return self.patient
+
+    def silent(self, kinds):
+        """A store stands still, or its network swallows everything, in the middle of a comparison: the command ends with a reason and is right afterwards."""
+        name = f"silent {'-'.join(kinds)}"
+        pair = self.stores(name, *kinds)
+        if not pair:
+            return
+        node = self.patient_node()
+        table = "silent_" + "_".join(kinds)
+        pair[0].fill(table, 10000)
+        copied = self.node.call(*self.copy_args(*pair, table, table + "_copy"))
+        if not self.tap.line(copied[0] == 0, f"{name}: a copy", copied):
+            return
+        for store, side in zip(pair, ("source", "target")):
+            proxy = Proxy(store.port)
+            for how in ("frozen", "swallowed", "frozen in its middle", "swallowed in its middle"):
+                if "middle" in how:
+                    proxy.hold_after(60000, 1)
+                store.via = proxy.port
+                start = time.monotonic()
+                self.silence(store, proxy, how, True) if "middle" not in how else None
+                key = "_id" if kinds[0] == "mongo" else "id"
+                run = node.popen("compare", pair[0].url(table), pair[1].url(table + "_copy"), "--rows", "--key", key, *pair[0].options(""),
+                                 *pair[1].options("dst-"))
+                store.via = None
+                if "middle" in how:
+                    held = until(20, lambda run=run, proxy=proxy: proxy.held() or run.poll() is not None, 0.01) and run.poll() is None
+                    self.tap.line(held, f"{name}, {side} {how}: is reading")
+                    self.silence(store, proxy, how, True)
+                    proxy.release()
+                try:
+                    said = run.communicate(timeout=60 * PATIENCE)[0]
+                except subprocess.TimeoutExpired:
+                    node.print_threads()
+                    run.kill()
+                    said = "no end: " + run.communicate()[0]
+                self.silence(store, proxy, how, False)
+                took = f"{time.monotonic() - start:.0f} s"
+                if how == "frozen in its middle" and run.returncode == 0:  # its buffers held the rest
+                    self.tap.line("equal" in said, f"{name}, {side} {how}: had sent everything, {took}", said)
+                else:
+                    self.expect(f"{name}, {side} {how}: says why after {took}", (run.returncode, said), (74, 75, 76), self.WAITS)
+                proxy.cut_all()
+                code, said = node.call("compare", pair[0].url(table), pair[1].url(table + "_copy"), "--key", key, *pair[0].options(""), *pair[1].options("dst-"))
+                self.tap.line(code == 0, f"{name}, {side} {how}: equal when it is back", f"exit {code}", said)
+            proxy.end()
+
+    @staticmethod
+    def silence(store, proxy, how, on):
+        if how.startswith("frozen"):
+            store.freeze(on)
+        else:
+            proxy.silence(on)
+
     # ---- changes right behind the copy ----
 
     def behind_copy(self, kinds):
@@ -520,6 +587,8 @@ class Mishaps:
     def scenarios(self):
         for kinds in (("postgres", "postgres"), ("postgres", "mariadb"), ("mysql", "postgres"), ("mariadb", "postgres"), ("mongo", "postgres"), ("postgres", "cassandra")):
             yield "cut-" + "-".join(kinds), lambda kinds=kinds: self.cuts(kinds)
+        for kinds in (("postgres", "cassandra"), ("mysql", "postgres"), ("mongo", "mariadb")):
+            yield "silent-" + "-".join(kinds), lambda kinds=kinds: self.silent(kinds)
         for kinds in (("postgres", "cassandra"), ("postgres", "mongo"), ("mysql", "postgres")):
             yield "behind-" + "-".join(kinds), lambda kinds=kinds: self.behind_copy(kinds)
         yield "slot", self.slot

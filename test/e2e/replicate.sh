@@ -33,6 +33,8 @@ sql "$work/src.db" "INSERT INTO t VALUES (9000, 'new', 0.5); UPDATE u SET w = 't
 check "it follows" until_true 60 equal
 check_exit "status says how" 0 'change data capture, exactly once' at a replicate status orders
 check "pause" at a replicate pause orders
+paused() { at a replicate status orders | grep -Eq 'state +paused'; }
+check "is paused" until_true 60 paused
 sql "$work/src.db" "DELETE FROM t WHERE id BETWEEN 100 AND 200"
 sleep 1
 check_exit "a paused stream does nothing" 1 'differ' at a compare "$src#t" "$dst#t"

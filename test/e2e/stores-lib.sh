@@ -15,7 +15,7 @@ has_server() {
 	mongo | cassandra) "$servers/$1.sh" present ;;
 	esac
 }
-up() { "$servers/$1.sh" start "$work/$1" "${port[$1]}" >"$work/$1.up" 2>&1; } # NAME
+up() { "$servers/$1.sh" start "$work/$1" "${port[$1]}" >"$work/$1.up" 2>&1 || { cat "$work/$1.up" >&2 && return 1; }; } # NAME
 server_start() { # NAME
 	port[$1]=$(free_ports 1 2)
 	up "$1" || return 1
