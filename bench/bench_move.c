@@ -1,7 +1,7 @@
 /* What moving rows through connectors costs: JSON lines. Modules are loaded as the node loads them.
  *   bench_move read MODULE URL OBJECT [wire]                          rows of a table into Arrow, thrown away
  *   bench_move copy MODULE URL OBJECT MODULE URL OBJECT [wire]        from one store into another, table replaced
- *   bench_move follow MODULE URL OBJECT COPY [CURSOR]                 without a cursor: prints where changes begin; else applies what came since
+ *   bench_move follow MODULE URL MODULE URL OBJECT COPY ...           a stream until it has caught up: at first a copy, then what came since
  *   bench_move apply MODULE URL OBJECT ROWS BATCH                     changed rows (inserts, then updates) into a table id bigint, v text */
 #include <dlfcn.h>
 #include <stdio.h>
@@ -11,6 +11,7 @@
 #include "arrow/builder.h"
 #include "arrow/stream.h"
 #include "entente/connector.h"
+#include "move/replicate.h"
 
 struct end { /* one opened store */
 	const struct ent_connector *c;
@@ -186,81 +187,56 @@ static int bench_apply(char **a)
 	return 0;
 }
 
-struct following {
-	struct end from, to;
-	struct ent_changes *changes;
-	struct ent_sink *sink;
-	struct ArrowSchema schema;
-	size_t index;
-	uint64_t rows;
-	char cursor[400];
+/* --- a stream: the real thing, until it has caught up --- */
+
+struct place {
+	const char *module, *url;
 };
 
-static void follow_target(struct following *f, const char *object, const char *copy)
+static int place_open(void *self, const struct ent_option *more, size_t n, struct ent_move_session *ret, struct ent_err *e)
 {
-	struct ent_read what = { .size = sizeof what, .object = object };
-	struct ent_target target = { .size = sizeof target, .object = copy, .mode = ENT_WRITE_UPSERT };
-	struct ArrowSchema schema = { 0 };
-	uint64_t epoch = 0;
-	ENT_STREAM_AUTO stream = { 0 };
-	must(f->from.c->read(f->from.src, &what, &stream, &err));
-	must(ent_stream_schema(&stream, &schema, &err));
-	target.schema = &schema;
-	must(f->to.c->sink_open(f->to.src, "follow", &epoch, &f->sink, &err));
-	must(f->to.c->sink_table(f->sink, &target, &f->index, &err));
-	ent_schema_release(&schema);
+	const struct place *p = (const struct place *)self;
+	struct end opened = end_open(p->module, p->url, n != 0);
+	(void)more;
+	(void)e;
+	*ret = (struct ent_move_session){ opened.c, opened.src };
+	return 0;
 }
 
-/* One event; true at the end. */
-static bool follow_one(struct following *f, const char *end)
+static int64_t stream_now(void *self)
 {
-	struct ent_event e = { .size = sizeof e };
-	struct ent_sink_checkpoint c = { .size = sizeof c, .part = "changes" };
-	must(f->from.c->changes_next(f->changes, 200, &e, &err));
-	if (e.kind == ENT_EVENT_SCHEMA) {
-		ent_schema_release(&f->schema);
-		f->schema = e.schema;
-	}
-	if (e.kind == ENT_EVENT_ROWS) {
-		f->rows += (uint64_t)e.array.length;
-		must(f->to.c->sink_changes(f->sink, f->index, &f->schema, &e.array, &err));
-		ent_array_release(&e.array);
-	}
-	if (e.kind != ENT_EVENT_COMMIT && e.kind != ENT_EVENT_HEARTBEAT)
-		return false;
-	snprintf(c.cursor, sizeof c.cursor, "%s", e.cursor);
-	snprintf(f->cursor, sizeof f->cursor, "%s", e.cursor);
-	if (f->sink)
-		must(f->to.c->sink_commit(f->sink, &c, &err));
-	must(f->from.c->changes_ack(f->changes, e.cursor, &err));
-	return !end[0] || f->from.c->position_reached(end, e.cursor);
+	struct timespec t;
+	(void)self;
+	clock_gettime(CLOCK_REALTIME, &t);
+	return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
 }
 
-static int bench_follow(char **a, const char *cursor)
+static void stream_wait(void *self, uint32_t ms)
 {
-	struct following f = { .from = end_open(a[0], a[1], true), .to = end_open(a[0], a[1], true) };
-	const char *const objects[] = { a[2] };
-	struct ent_changes_spec spec = { .size = sizeof spec, .job = "bench", .objects = objects, .n_objects = 1, .cursor = cursor };
-	char end[400] = "";
-	if (cursor) {
-		must(f.to.c->position(f.to.src, end, &err));
-		follow_target(&f, a[2], a[3]);
-	}
+	(void)self;
+	fprintf(stderr, "bench_move: the stream waits %u ms\n", ms);
+	exit(1);
+}
+
+static void stream_status(void *self, const struct ent_replicate_status *s) { *(uint64_t *)self = s->rows_copied + s->rows_applied; }
+
+static int bench_follow(char **a, size_t n)
+{
+	struct place from = { a[0], a[1] }, to = { a[2], a[3] };
+	struct ent_replicate_table tables[8] = { 0 };
+	uint64_t rows = 0;
+	for (size_t i = 0; i < n; i++)
+		tables[i] = (struct ent_replicate_table){ .source = a[4 + 2 * i], .target = a[5 + 2 * i] };
+	const struct ent_replicate stream = { .name = "bench",
+					      .source = { &from, place_open, "", "source" },
+					      .target = { &to, place_open, "", "target" },
+					      .tables = tables,
+					      .n_tables = n,
+					      .until_caught_up = true };
+	const struct ent_replicate_env env = { .self = &rows, .status = stream_status, .now_us = stream_now, .wait_ms = stream_wait };
 	double begin = seconds();
-	must(f.from.c->changes_open(f.from.src, &spec, &f.changes, &err));
-	while (!follow_one(&f, end))
-		continue;
-	if (cursor)
-		report("follow", f.rows, begin);
-	else
-		printf("%s\n", f.cursor);
-	f.from.c->changes_close(f.changes);
-	f.to.c->sink_close(f.sink);
-	if (cursor)
-		must(f.to.c->changes_drop(f.to.src, "bench", &err));
-	f.from.c->close(f.from.src);
-	f.to.c->close(f.to.src);
-	ent_schema_release(&f.schema);
+	must(ent_replicate_run(&stream, &env, &err));
+	report("follow", rows, begin);
 	return 0;
 }
 
@@ -271,8 +247,8 @@ int main(int argc, char **argv)
 		return bench_read(argv + 2, wire);
 	if (argc >= 8 && !strcmp(argv[1], "copy"))
 		return bench_copy(argv + 2, wire);
-	if ((argc == 6 || argc == 7) && !strcmp(argv[1], "follow"))
-		return bench_follow(argv + 2, argc == 7 ? argv[6] : NULL);
+	if (argc >= 8 && argc <= 22 && argc % 2 == 0 && !strcmp(argv[1], "follow"))
+		return bench_follow(argv + 2, ((size_t)argc - 6) / 2);
 	if (argc == 7 && !strcmp(argv[1], "apply"))
 		return bench_apply(argv + 2);
 	fprintf(stderr, "usage: bench_move read|copy|follow|apply ...\n");

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Moving rows, beside the native pipe of the same run: PostgreSQL to Arrow, PostgreSQL to PostgreSQL, CSV to PostgreSQL, changes into PostgreSQL.
+# Moving rows, beside the native pipe of the same run: PostgreSQL to Arrow, PostgreSQL to PostgreSQL, CSV to PostgreSQL, changed rows
+# into PostgreSQL, streams (bench_changes.sh).
 # usage: bench/bench_move.sh [ROWS]   (BUILD=build)
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -43,10 +44,5 @@ if [ -n "$files" ]; then
 	"$build/bench/bench_move" copy "$files" "$work/t.csv" "" "$modules" "$url" from_csv || echo '{"bench":"csv","skipped":"the files module does not read for copies"}'
 fi
 "$build/bench/bench_move" apply "$modules" "$url" applied 500000 50000
-# changes: from the log of one table into another; small transactions, then one large
-sql "CREATE TABLE followed (id bigint PRIMARY KEY, v text, n int)"
-at=$("$build/bench/bench_move" follow "$modules" "$url" followed followed_copy)
-for i in $(seq 1 200); do echo "INSERT INTO followed SELECT $i * 1000 + k, 'row ' || k, k FROM generate_series(1, 1000) AS k;"; done | psql -q "$url"
-sql "UPDATE followed SET n = n + 1"
-"$build/bench/bench_move" follow "$modules" "$url" followed followed_copy "$at"
-sql "SELECT CASE WHEN count(*) = 0 THEN '{\"followed\":\"equal\"}' ELSE '{\"followed\":\"different\"}' END FROM (SELECT * FROM followed EXCEPT SELECT * FROM followed_copy) AS d"
+# streams of changes beside PostgreSQL's own replication
+bench/bench_changes.sh "$((rows / 4 / 1000 * 1000))"

@@ -443,12 +443,10 @@ static int set_apply(struct changes *c, struct ent_err *err)
 	return code ? code : ent_pg_sink_run(c->k, "RELEASE SAVEPOINT entente_changes", what, err);
 }
 
-int ent_pg_sink_changes(struct ent_sink *k, size_t index, const struct ArrowSchema *schema, const struct ArrowArray *rows, struct ent_err *err)
+int ent_pg_changes_apply(struct ent_sink *k, struct ent_pg_dest *d, const struct ArrowSchema *schema, const struct ArrowArray *rows,
+			 struct ent_err *err)
 {
-	ENT_CLEANUP(changes_deinit) struct changes c = { .k = k };
-	if (index >= k->n_dests)
-		return ent_fail(err, ENT_EINTERNAL, "the sink has no table %zu", index);
-	c.d = k->dests[index];
+	ENT_CLEANUP(changes_deinit) struct changes c = { .k = k, .d = d };
 	ENT_TRY(ent_pg_load_end(k, err));
 	ENT_TRY(ent_pg_sink_begin(k, err));
 	ENT_TRY(ent_pg_key_add(k, c.d, &c.d->goes, err));
@@ -485,6 +483,7 @@ int ent_pg_sink_truncate(struct ent_sink *k, size_t index, struct ent_err *err)
 	ENT_CLEANUP(ent_buf_deinit) struct ent_buf sql = ENT_BUF(1000);
 	if (index >= k->n_dests)
 		return ent_fail(err, ENT_EINTERNAL, "the sink has no table %zu", index);
+	ENT_TRY(ent_pg_gathers_apply(k, err));
 	ENT_TRY(ent_pg_load_end(k, err));
 	ENT_TRY(ent_pg_sink_begin(k, err));
 	ent_buf_printf(&sql, "TRUNCATE %s", ent_buf_text(&k->dests[index]->goes));

@@ -285,6 +285,7 @@ int ent_pg_sink_rows(struct ent_sink *k, size_t index, const struct ArrowArray *
 		return ent_fail(err, ENT_EINTERNAL, "the sink has no table %zu", index);
 	struct ent_pg_dest *d = k->dests[index];
 	bool upsert = d->mode == ENT_WRITE_UPSERT;
+	ENT_TRY(ent_pg_gathers_apply(k, err));
 	if (upsert && k->src->cockroach)
 		return ent_pg_rows_upsert(k, d, rows, err);
 	ENT_TRY(ent_batch_open_copy(&d->arrow, rows, &b, err));

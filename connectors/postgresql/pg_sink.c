@@ -16,6 +16,8 @@ int ent_pg_sink_begin(struct ent_sink *k, struct ent_err *err)
 		return 0;
 	ENT_TRY(ent_pg_run(k->src, "BEGIN", NULL, 0, NULL, "PostgreSQL begins no transaction", err));
 	k->open = true;
+	for (size_t i = 0; i < k->n_dests; i++)
+		k->dests[i]->asked = false;
 	ent_pg_journal_reset(k);
 	return 0;
 }
@@ -187,6 +189,7 @@ int ent_pg_sink_rollback(struct ent_sink *k, struct ent_err *err)
 	k->loading = NULL;
 	(void)PQsetnonblocking(s->con, 0);
 	ent_buf_reset(&k->out);
+	ent_pg_gathers_drop(k);
 	for (size_t i = 0; i < k->n_dests; i++)
 		k->dests[i]->staged = false;
 	if (!k->open)
@@ -224,7 +227,8 @@ int ent_pg_sink_commit(struct ent_sink *k, const struct ent_sink_checkpoint *che
 	struct ent_err e = ENT_ERR_INIT;
 	if (!k->open && !checkpoint)
 		return epoch_check(k, false, err);
-	int code = ent_pg_load_end(k, &e);
+	int code = ent_pg_gathers_apply(k, &e);
+	code = code ? code : ent_pg_load_end(k, &e);
 	for (unsigned tries = 0; !code; tries++) {
 		e = (struct ent_err)ENT_ERR_INIT;
 		code = end(k, checkpoint, &e);
@@ -363,7 +367,7 @@ int ent_pg_sink_prepare(struct ent_sink *k, const char *name, const struct ent_s
 	}
 	ent_buf_str(&sql, "PREPARE TRANSACTION ");
 	ent_pg_literal(&sql, name);
-	int code = 0;
+	int code = ent_pg_gathers_apply(k, err);
 	for (size_t i = 0; i < k->n_dests && !code; i++)
 		code = ent_pg_key_add(k, k->dests[i], &k->dests[i]->goes, err);
 	code = code ? code : commit_ready(k, checkpoint, err);

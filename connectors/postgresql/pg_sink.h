@@ -1,6 +1,7 @@
 /* Writing: the sink's own parts. One transaction at a time; a COPY may stay open over many batches of one table. */
 #ifndef ENT_POSTGRESQL_SINK_H
 #define ENT_POSTGRESQL_SINK_H
+#include "arrow/gather.h"
 #include "arrow/sink.h"
 #include "arrow/value.h"
 #include "pg.h"
@@ -25,8 +26,11 @@ struct ent_pg_dest { /* one table of a sink */
 	bool as_text;         /* COPY's text format */
 	char keys[ENT_PG_KEYS_MAX][64];
 	size_t n_keys;
-	bool staged;  /* the stage exists in this transaction */
-	bool key_due; /* its table was made without the key */
+	bool staged;              /* the stage exists in this transaction */
+	bool key_due;             /* its table was made without the key */
+	bool asked;               /* in this transaction: whether its changes may wait */
+	bool ordered;             /* they may not: their order among those of other tables matters */
+	struct ent_gather gather; /* changed rows that wait for more of them */
 	uint64_t rows;
 };
 
@@ -41,6 +45,7 @@ struct ent_sink {
 	struct ent_pg_dest *loading; /* its COPY runs */
 	bool loading_text;
 	uint64_t loaded;        /* rows sent in it */
+	size_t gathered;        /* changed rows that wait, of all tables */
 	struct ent_buf out;     /* bytes on their way */
 	struct ent_buf journal; /* CockroachDB: what the open transaction did */
 	bool journal_full, ending, replaying;
@@ -94,8 +99,14 @@ int ent_pg_stage_upsert(struct ent_sink *k, struct ent_pg_dest *d, const struct 
 			struct ent_err *err);
 void ent_pg_conflict_put(const struct ent_pg_dest *d, const struct ent_pg_put *puts, size_t n_puts, struct ent_buf *sql);
 
-/* --- pg_apply.c --- */
+/* --- pg_apply.c, pg_gather.c --- */
+/* Applies changed rows now. */
+int ent_pg_changes_apply(struct ent_sink *k, struct ent_pg_dest *d, const struct ArrowSchema *schema, const struct ArrowArray *rows,
+			 struct ent_err *err);
 int ent_pg_sink_changes(struct ent_sink *k, size_t index, const struct ArrowSchema *schema, const struct ArrowArray *rows, struct ent_err *err);
+/* Applies the changed rows that wait: before anything else is done to the tables, and before the transaction ends. */
+int ent_pg_gathers_apply(struct ent_sink *k, struct ent_err *err);
+void ent_pg_gathers_drop(struct ent_sink *k);
 /* Rows by key, one after the other (CockroachDB has no stage). */
 int ent_pg_rows_upsert(struct ent_sink *k, struct ent_pg_dest *d, const struct ArrowArray *rows, struct ent_err *err);
 int ent_pg_sink_truncate(struct ent_sink *k, size_t index, struct ent_err *err);

@@ -194,6 +194,7 @@ void ent_pg_dest_free(struct ent_pg_dest *d)
 	ent_buf_deinit(&d->stage);
 	ent_buf_deinit(&d->columns);
 	ent_buf_deinit(&d->names);
+	ent_gather_deinit(&d->gather);
 	ent_schema_release(&d->arrow);
 	free(d->puts);
 	free(d->object);
@@ -527,6 +528,7 @@ int ent_pg_sink_alter(struct ent_sink *k, size_t index, const struct ArrowSchema
 		if (!kept)
 			return ent_fail(err, ENT_EUNSUPPORTED, "column %.200s is gone from the source", d->puts[i].name);
 	}
+	ENT_TRY(ent_pg_gathers_apply(k, err));
 	ENT_TRY(ent_pg_load_end(k, err));
 	ENT_TRY(ent_pg_sink_begin(k, err));
 	ENT_TRY(there(k, goes_object(d, object), &found, err));

@@ -168,6 +168,25 @@ bool ent_metadata_get(const char *metadata, const char *key, char *out, size_t o
 	return w.found;
 }
 
+static struct ent_bytes meta_bytes(const char *metadata)
+{
+	size_t size = 0;
+	return metadata && meta_walk(metadata, NULL, NULL, &size) ? ent_bytes(metadata, size) : ent_bytes(NULL, 0);
+}
+
+bool ent_schema_same(const struct ArrowSchema *a, const struct ArrowSchema *b)
+{
+	if (a->n_children != b->n_children)
+		return false;
+	for (int64_t i = 0; i < a->n_children; i++) {
+		const struct ArrowSchema *x = a->children[i], *y = b->children[i];
+		if (strcmp(x->name, y->name) != 0 || strcmp(x->format, y->format) != 0 || x->flags != y->flags ||
+		    !ent_bytes_eq(meta_bytes(x->metadata), meta_bytes(y->metadata)))
+			return false;
+	}
+	return true;
+}
+
 int ent_schema_meta_add(struct ArrowSchema *schema, const char *key, const char *value, struct ent_err *err)
 {
 	ENT_CLEANUP(ent_buf_deinit) struct ent_buf meta = ENT_BUF(META_ENCODED_MAX);

@@ -36,6 +36,9 @@ int ent_schema_dup(const struct ArrowSchema *schema, struct ArrowSchema *ret, st
 /* A foreign schema: struct, at most ENT_COLUMNS_MAX named children (1 to 255 bytes of UTF-8), children present, metadata well formed. ENT_EDATA. */
 int ent_schema_check(const struct ArrowSchema *schema, struct ent_err *err);
 
+/* Same columns: names, formats, flags and metadata. Both checked. */
+bool ent_schema_same(const struct ArrowSchema *a, const struct ArrowSchema *b);
+
 struct ent_field_info {
 	const char *name; /* lent by the schema */
 	struct ent_type type;

@@ -329,6 +329,96 @@ static void test_batches(void)
 	kit_target_close(&t);
 }
 
+/* --- small batches of several tables in turn --- */
+
+struct turns { /* two tables of one sink */
+	struct kit_target t;
+	struct ArrowSchema schema, table;
+	struct ent_builder *b;
+	size_t at[2];
+	struct ent_err e;
+};
+
+static bool turns_open(struct turns *u, const char *job, const char *first, const char *second)
+{
+	*u = (struct turns){ .t = { .s = &store } };
+	bool ok = !ent_schema_new(change_fields, 5, "id", &u->schema, &u->e) && !ent_schema_new(change_fields + 2, 3, "id", &u->table, &u->e) &&
+		  !ent_builder_new(&u->schema, 0, &u->b, &u->e) && !kit_target_open(&u->t, &store, job, 0, &u->e) &&
+		  !kit_target_table(&u->t, first, &u->table, ENT_WRITE_UPSERT, 0, &u->e);
+	u->at[0] = u->t.index;
+	ok = ok && !kit_target_table(&u->t, second, &u->table, ENT_WRITE_UPSERT, 0, &u->e);
+	u->at[1] = u->t.index;
+	return ok;
+}
+
+static void turns_close(struct turns *u)
+{
+	kit_target_close(&u->t);
+	ent_builder_free(u->b);
+	ent_schema_release(&u->schema);
+	ent_schema_release(&u->table);
+}
+
+/* What the builder holds goes to a table. */
+static bool turn_send(struct turns *u, size_t table)
+{
+	ENT_ARRAY_AUTO rows = { 0 };
+	return !ent_builder_finish(u->b, &rows, &u->e) && !c->sink_changes(u->t.sink, u->at[table], &u->schema, &rows, &u->e);
+}
+
+static bool turn(struct turns *u, size_t table, const char *op, int id, const char *a)
+{
+	bool whole = op[0] != 'D';
+	change_put(u->b, op, NULL, id, whole ? a : NULL, whole ? "b" : NULL);
+	return turn_send(u, table);
+}
+
+static void test_gather(void)
+{
+	struct turns u;
+	bool ok = true;
+	run("CREATE TABLE ga (id int PRIMARY KEY, a text, b text)");
+	run("CREATE TABLE gb (LIKE ga INCLUDING ALL)");
+	OK(turns_open(&u, "gather", "ga", "gb"), "%s %s", u.e.what, u.e.why);
+	for (int i = 1; i <= 100; i++)
+		ok = ok && turn(&u, 0, "I", i, "first") && turn(&u, 1, "I", i, "only") && turn(&u, 0, "U", i, "second");
+	for (int i = 1; i <= 1100; i++) /* a large batch does not overtake the small ones */
+		change_put(u.b, i == 2 ? "D" : "U", NULL, i, i == 2 ? NULL : "third", NULL);
+	OK(ok && turn_send(&u, 0) && turn(&u, 0, "I", 3, "fourth") && !kit_target_commit(&u.t, "changes", "1", 1, &u.e),
+	   "two tables in turn, small and large batches: %s %s", u.e.what, u.e.why);
+	OK_STR(value("SELECT string_agg(id || a, ' ' ORDER BY id) || count(*) FROM ga WHERE id < 5 OR id = 1100"), "1third 3fourth 4third 1100third4",
+	       "each table's changes in their order");
+	OK_STR(value("SELECT count(*) || ' ' || count(DISTINCT cmin::text) || ' ' || min(a) FROM gb"), "100 1 only", "small batches go in together");
+	OK(turn(&u, 0, "I", 5000, "x") && turn(&u, 1, "D", 1, NULL) && !c->sink_rollback(u.t.sink, &u.e) && turn(&u, 1, "I", 300, "y") &&
+		   !kit_target_commit(&u.t, "changes", "2", 1, &u.e),
+	   "rolled back, then another: %s", u.e.what);
+	OK_STR(value("SELECT (SELECT count(*) FROM ga WHERE id = 5000) || ' ' || (SELECT count(*) FROM gb)"), "0 101", "what waited is gone, too");
+	OK(turn(&u, 0, "I", 6000, "x") && turn(&u, 1, "I", 400, "y") && !c->sink_truncate(u.t.sink, u.at[1], &u.e) && turn(&u, 1, "I", 500, "z") &&
+		   !kit_target_commit(&u.t, "changes", "3", 1, &u.e),
+	   "a table is emptied in between: %s", u.e.what);
+	OK_STR(value("SELECT (SELECT count(*) FROM ga WHERE id = 6000) || ' ' || (SELECT string_agg(a, ',') FROM gb)"), "1 z", "at its place");
+	turns_close(&u);
+}
+
+/* Tables that look at each other: in the order of the log, also when the foreign key came after the stream began. */
+static void test_gather_keys(void)
+{
+	struct turns u;
+	bool ok = true;
+	run("CREATE TABLE gp (id int PRIMARY KEY, a text, b text)");
+	run("CREATE TABLE gc (LIKE gp INCLUDING ALL)");
+	OK(turns_open(&u, "gather_keys", "gp", "gc"), "%s %s", u.e.what, u.e.why);
+	for (int i = 1; i <= 50; i++) /* the child first: nothing says that it is one */
+		ok = ok && turn(&u, 1, "I", i, "child") && turn(&u, 0, "I", i, "parent");
+	OK(ok && !kit_target_commit(&u.t, "changes", "1", 1, &u.e), "without a foreign key: %s %s", u.e.what, u.e.why);
+	run("ALTER TABLE gc ADD FOREIGN KEY (id) REFERENCES gp (id)");
+	for (int i = 1; i <= 50; i++)
+		ok = ok && turn(&u, 1, "D", i, NULL) && turn(&u, 0, "D", i, NULL) && turn(&u, 0, "I", 100 + i, "p") && turn(&u, 1, "I", 100 + i, "c");
+	OK(ok && !kit_target_commit(&u.t, "changes", "2", 1, &u.e), "with one: %s %s", u.e.what, u.e.why);
+	OK_STR(value("SELECT min(gp.id) || ' ' || count(*) FROM gp JOIN gc USING (id)"), "101 50", "parents and children as they came");
+	turns_close(&u);
+}
+
 /* --- the target's table --- */
 
 static int alter(const char *from_type, const char *to_type, const struct ent_field *fields, size_t n, struct ent_err *e)
@@ -580,6 +670,8 @@ int main(int argc, char **argv)
 		test_snapshot();
 		test_plans();
 		test_batches();
+		test_gather();
+		test_gather_keys();
 		test_alter();
 		test_replace();
 		test_late_key();
