@@ -92,7 +92,8 @@ static int code_of(long status, const char *exception)
 			return exceptions[i].code;
 	if (exception) /* IOException comes as 403 too */
 		return ENT_EPEER;
-	return status == 401 || status == 403 ? ENT_EDENIED : status == 404 ? ENT_ENOTFOUND : status == 503 ? ENT_EAGAIN : ENT_EPEER;
+	/* 404 without an exception: an HTTP server that knows no WebHDFS, or the port of Hadoop's own protocol; of files it says nothing */
+	return status == 401 || status == 403 ? ENT_EDENIED : status == 503 ? ENT_EAGAIN : ENT_EPEER;
 }
 
 /* The first line, printable letters only. */
@@ -116,13 +117,15 @@ int ent_hdfs_error_read(long status, struct ent_bytes body, const char *what, st
 	const char *exception = json_string_value(json_object_get(remote, "exception"));
 	int code = code_of(status, exception);
 	line_of(json_string_value(json_object_get(remote, "message")), line);
-	ent_fail(err, code, "%s", what);
+	ent_fail(err, code, "%s", status == 404 && !exception ? "there is no WebHDFS at this port" : what);
 	if (err)
 		err->vendor = (int)status;
 	if (exception)
 		ent_why(err, "%.100s: %s", exception, line);
 	else
 		ent_why(err, "HTTP status %ld", status);
+	if (status == 404 && !exception)
+		ent_next(err, "WebHDFS has port 9871, without TLS 9870 and ?tls=off; 8020 and 9000 are those of Hadoop's own protocol");
 	if (code == ENT_EDENIED)
 		ent_next(err, "name the user in the address, hdfs://USER@HOST/..., or give a delegation token with --password-file");
 	return code;

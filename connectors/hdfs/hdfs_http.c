@@ -128,6 +128,26 @@ static bool unreached(CURL *c, CURLcode code)
 }
 
 /* Scheme, host and port: what follows may hold a token. */
+/* The port in Hadoop's own configuration, fs.defaultFS, is the one most often tried. */
+static const char *advice(CURLcode code)
+{
+	switch (code) {
+	case CURLE_PEER_FAILED_VERIFICATION:
+	case CURLE_SSL_CACERT_BADFILE:
+		return "give the authority's certificate with --ca-file";
+	case CURLE_SSL_CONNECT_ERROR:
+		return "WebHDFS speaks TLS on port 9871; for a server without TLS: port 9870 and ?tls=off (8020 and 9000 are not WebHDFS's)";
+	case CURLE_UNSUPPORTED_PROTOCOL: /* another protocol than HTTP */
+	case CURLE_WEIRD_SERVER_REPLY:
+	case CURLE_GOT_NOTHING:
+	case CURLE_RECV_ERROR:
+	case CURLE_COULDNT_CONNECT:
+		return "is this the port of WebHDFS? It is 9871, without TLS 9870 and ?tls=off; 8020 and 9000 are those of Hadoop's own protocol";
+	default:
+		return NULL;
+	}
+}
+
 static int no_answer(const struct transfer *t, CURLcode code, const char *error, struct ent_err *err)
 {
 	bool tls = code == CURLE_PEER_FAILED_VERIFICATION || code == CURLE_SSL_CONNECT_ERROR || code == CURLE_SSL_CACERT_BADFILE;
@@ -142,8 +162,9 @@ static int no_answer(const struct transfer *t, CURLcode code, const char *error,
 	}
 	ent_fail(err, kind, "no answer from HDFS at %.*s", host ? (int)(host + 3 - t->c->url + (ptrdiff_t)strcspn(host + 3, "/?")) : 0, t->c->url);
 	ent_why(err, "%s", t->c->body.code ? "the answer is too long" : error[0] ? error : curl_easy_strerror(code));
-	if (tls)
-		ent_next(err, "give the authority's certificate with --ca-file; ?tls=off is for a server without TLS");
+	const char *next = advice(code);
+	if (next)
+		ent_next(err, "%s", next);
 	return kind;
 }
 

@@ -154,7 +154,7 @@ int ent_copying_exists(const struct ent_copying *j, struct ent_err *err)
 		if (!j->exists[i] || j->copy->mode != ENT_WRITE_CREATE || j->resumed)
 			continue;
 		ent_fail(err, ENT_EUSAGE, "%.300s is there already", j->copy->targets[i].name);
-		return ent_next(err, "choose --mode append, replace or upsert, or another name"), ENT_EUSAGE;
+		return ent_next(err, "choose --mode append, replace or upsert (a file: replace), or another name"), ENT_EUSAGE;
 	}
 	return 0;
 }

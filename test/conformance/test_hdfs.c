@@ -64,6 +64,9 @@ static void test_hosts(const struct ent_connector *c)
 	OK_INT(suite_open_describe(c, several, "", NULL, 0, &e), 0, "the second NameNode answers %s %s", e.what, e.why);
 	OK_INT(suite_open_describe(c, address("127.0.0.1", 1, "/modes/a.parquet", "?tls=off"), "", NULL, 0, &e), ENT_EPEER, "nobody: %s (%s)", e.what,
 	       e.why);
+	OK_INT(suite_open_describe(c, address("127.0.0.1", number + 1, "/modes/a.parquet", "?tls=off"), "", NULL, 0, &e), ENT_EPEER,
+	       "the port of fs.defaultFS: %s (%s)", e.what, e.why);
+	OK(strstr(e.next, "9870") && strstr(e.next, "8020"), "and which one it should be: %s", e.next);
 	OK_INT(suite_open_describe(c, plain("/modes"), "", NULL, 0, &e), ENT_EUSAGE, "a folder: %s", e.what);
 	OK_INT(suite_open_describe(c, plain("/modes/gone.parquet"), "", NULL, 0, &e), ENT_ENOTFOUND, "missing: %s", e.what);
 	OK(strstr(e.why, "FileNotFoundException: ") && !strstr(e.why, "java.") && !strchr(e.why, '\n'), "in HDFS's own words: %s", e.why);

@@ -66,7 +66,10 @@ static void test_errors(void)
 		OK_STR(e.why, all[i].why);
 		OK_INT(e.vendor, all[i].status);
 	}
-	OK_INT(ent_hdfs_error_read(404, ent_bytes_str("x"), "what", NULL), ENT_ENOTFOUND, "nobody listens");
+	struct ent_err e = ENT_ERR_INIT;
+	OK_INT(ent_hdfs_error_read(404, ent_bytes_str("It looks like you are making an HTTP request to a Hadoop IPC port."), "what", &e), ENT_EPEER);
+	OK(strstr(e.what, "no WebHDFS") && strstr(e.next, "9870"), "another port: %s; %s", e.what, e.next);
+	OK_INT(ent_hdfs_error_read(404, ent_bytes_str("x"), "what", NULL), ENT_EPEER, "nobody listens");
 }
 
 static void test_addresses(void)
