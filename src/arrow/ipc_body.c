@@ -39,6 +39,21 @@ void ent_ipc_body_reset(struct ent_ipc_body *b)
 		unpacker_free(u);
 	}
 	b->memory = 0;
+	b->held = 0;
+	ent_ipc_views_free(b->views);
+	b->views = NULL;
+}
+
+void ent_ipc_part_close(struct ent_ipc_body *b, const struct ent_ipc_part *p)
+{
+	for (struct ent_ipc_unpacker **at = &b->unpackers; *at; at = &(*at)->next) {
+		if (*at != p->unpacker)
+			continue;
+		*at = p->unpacker->next;
+		b->memory -= p->unpacker->memory;
+		unpacker_free(p->unpacker);
+		return;
+	}
 }
 
 static int damaged(const char *why, struct ent_err *err)

@@ -12,7 +12,7 @@ struct ent_ipc_dictionary {
 	size_t next, seen; /* messages looked at; those that were this one's */
 };
 
-static bool texts(const struct ent_ipc_field *f) { return f->kind == ENT_IPC_TEXT || f->kind == ENT_IPC_BLOCK; }
+static bool texts(const struct ent_ipc_field *f) { return f->kind == ENT_IPC_TEXT || f->kind == ENT_IPC_BLOCK || f->kind == ENT_IPC_VIEW; }
 
 /* Bytes of a value that is no text. */
 static size_t cell_of(const struct ent_ipc_field *f) { return f->kind == ENT_IPC_BITS ? 1 : f->kind == ENT_IPC_SCALE ? f->to_width : f->width; }
@@ -129,6 +129,7 @@ static int message_take(struct ent_ipc_dictionary *d, struct ent_ipc_cursor *of,
 	d->seen++;
 	values.coded = false;
 	values.column = 0;
+	values.variadic = values.kind == ENT_IPC_VIEW;
 	ent_ipc_cursor_init(&c, f);
 	c.fields = &values;
 	c.n_fields = 1;

@@ -13,6 +13,7 @@ enum ent_ipc_kind {
 	ENT_IPC_BITS,  /* booleans */
 	ENT_IPC_TEXT,  /* offsets of offset_width, then bytes */
 	ENT_IPC_BLOCK, /* fixed-size binary: becomes texts */
+	ENT_IPC_VIEW,  /* texts that stand anywhere */
 	ENT_IPC_SCALE  /* integers of width, multiplied or exactly divided, to integers of to_width */
 };
 
@@ -78,13 +79,16 @@ struct ent_ipc_part {                      /* one buffer of a message */
 struct ent_ipc_body { /* of the message that is read */
 	const struct ent_ipc *f;
 	struct ent_ipc_unpacker *unpackers;
+	struct ent_ipc_views *views;
 	uint64_t unpacked; /* what all messages so far say they unpack to */
 	size_t memory;     /* of the unpackers */
+	size_t held;       /* of the buffers of views */
 };
 
 void ent_ipc_body_reset(struct ent_ipc_body *b); /* its parts end */
 /* A buffer of len bytes at a place of the file that was checked, in a message with that codec. */
 int ent_ipc_part_open(struct ent_ipc_body *b, uint64_t at, uint64_t len, int codec, struct ent_ipc_part *ret, struct ent_err *err);
+void ent_ipc_part_close(struct ent_ipc_body *b, const struct ent_ipc_part *p); /* earlier than with its body */
 /* Contents [from, from + len). A compressed part goes forwards only: nothing before the `from` of an earlier call. */
 int ent_ipc_part_read(struct ent_ipc_body *b, const struct ent_ipc_part *p, uint64_t from, void *to, size_t len, struct ent_err *err);
 
@@ -96,6 +100,7 @@ struct ent_ipc_taken { /* one column of the current message */
 	size_t column;                                 /* of the table */
 	struct ent_ipc_part validity, values, offsets; /* values: the indices of a coded one */
 	struct ent_ipc_dictionary *dictionary;         /* of a coded one */
+	struct ent_ipc_views *views;                   /* of one of views, whose values are the views; owned by the body */
 };
 
 struct ent_ipc_cursor {
@@ -123,6 +128,14 @@ int ent_ipc_array_buffer(struct ArrowArray *a, size_t i, size_t len, void **ret,
 int ent_ipc_slice(struct ent_ipc_cursor *c, const struct ent_ipc_taken *t, size_t n, struct ArrowArray *a, struct ent_err *err);
 int ent_ipc_slice_bytes(struct ent_ipc_cursor *c, const struct ent_ipc_taken *t, size_t n, uint64_t *bytes, struct ent_err *err);
 int ent_ipc_validity_read(struct ent_ipc_cursor *c, const struct ent_ipc_taken *t, size_t n, struct ArrowArray *a, struct ent_err *err);
+
+/* --- ipc_view.c: texts that stand anywhere in several buffers --- */
+
+int ent_ipc_views_new(struct ent_ipc_body *b, size_t n, int codec, struct ent_ipc_views **ret, struct ent_err *err);
+void ent_ipc_views_put(struct ent_ipc_views *v, size_t i, uint64_t at, uint64_t len); /* buffer i, its place in the file checked */
+void ent_ipc_views_free(struct ent_ipc_views *all);
+int ent_ipc_view_slice(struct ent_ipc_cursor *c, const struct ent_ipc_taken *t, size_t n, struct ArrowArray *a, struct ent_err *err);
+int ent_ipc_view_bytes(struct ent_ipc_cursor *c, const struct ent_ipc_taken *t, size_t n, uint64_t *bytes, struct ent_err *err);
 
 /* --- ipc_dictionary.c: entries and rows that name them --- */
 

@@ -15,7 +15,8 @@ struct layout { /* the vectors of a batch */
 
 static int misfit(struct ent_err *err) { return ent_ipc_bad("a batch's buffers do not fit its rows", err); }
 
-static int part_take(struct ent_ipc_cursor *c, struct layout *l, struct ent_ipc_part *ret, struct ent_err *err)
+/* The next buffer's place in the file. */
+static int place_take(struct layout *l, uint64_t *ret_at, uint64_t *ret_len, struct ent_err *err)
 {
 	if (l->buffer == l->buffers.n)
 		return misfit(err);
@@ -23,7 +24,37 @@ static int part_take(struct ent_ipc_cursor *c, struct layout *l, struct ent_ipc_
 	uint64_t offset = ent_flat_le(l->header.all, at, 8), len = ent_flat_le(l->header.all, at + 8, 8);
 	if (offset > l->block->body_bytes || len > l->block->body_bytes - offset)
 		return misfit(err);
-	return ent_ipc_part_open(&c->body, l->block->body_at + offset, len, l->block->codec, ret, err);
+	*ret_at = l->block->body_at + offset;
+	*ret_len = len;
+	return 0;
+}
+
+static int part_take(struct ent_ipc_cursor *c, struct layout *l, struct ent_ipc_part *ret, struct ent_err *err)
+{
+	uint64_t at, len;
+	ENT_TRY(place_take(l, &at, &len, err));
+	return ent_ipc_part_open(&c->body, at, len, l->block->codec, ret, err);
+}
+
+/* How many buffers of texts the next column of views has. */
+static int variadic_take(struct layout *l, uint64_t *ret, struct ent_err *err)
+{
+	if (l->variadic_at == l->variadic.n)
+		return misfit(err);
+	*ret = ent_flat_le(l->header.all, l->variadic.at + 8 * l->variadic_at++, 8);
+	return *ret > l->buffers.n - l->buffer ? misfit(err) : 0;
+}
+
+static int views_take(struct ent_ipc_cursor *c, struct layout *l, struct ent_ipc_taken *t, struct ent_err *err)
+{
+	uint64_t n, at, len;
+	ENT_TRY(variadic_take(l, &n, err));
+	ENT_TRY(ent_ipc_views_new(&c->body, (size_t)n, l->block->codec, &t->views, err));
+	for (size_t i = 0; i < n; i++) {
+		ENT_TRY(place_take(l, &at, &len, err));
+		ent_ipc_views_put(t->views, i, at, len);
+	}
+	return 0;
 }
 
 static int parts_skip(struct layout *l, uint64_t n, struct ent_err *err)
@@ -59,18 +90,17 @@ static int column_take(struct ent_ipc_cursor *c, struct layout *l, struct ent_ip
 	if (t->field->kind == ENT_IPC_TEXT && !t->field->coded)
 		ENT_TRY(part_take(c, l, &t->offsets, err));
 	ENT_TRY(part_take(c, l, &t->values, err));
+	if (t->field->variadic)
+		ENT_TRY(views_take(c, l, t, err));
 	return parts_hold(t, rows, nulls) ? 0 : misfit(err);
 }
 
 static int field_skip(struct layout *l, const struct ent_ipc_field *f, struct ent_err *err)
 {
 	uint64_t more = 0;
-	if (f->variadic) {
-		if (l->variadic_at == l->variadic.n)
-			return misfit(err);
-		more = ent_flat_le(l->header.all, l->variadic.at + 8 * l->variadic_at++, 8);
-	}
 	ENT_TRY(parts_skip(l, f->n_buffers, err));
+	if (f->variadic)
+		ENT_TRY(variadic_take(l, &more, err));
 	return parts_skip(l, more, err);
 }
 
@@ -86,6 +116,7 @@ static int field_take(struct ent_ipc_cursor *c, struct layout *l, const struct e
 			t->validity = first->validity;
 			t->values = first->values;
 			t->offsets = first->offsets;
+			t->views = first->views;
 		} else
 			ENT_TRY(column_take(c, l, t, err));
 		first = t;

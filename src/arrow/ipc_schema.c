@@ -227,6 +227,10 @@ static int type_read(enum type_id id, const struct ent_flat *t, struct ent_ipc_f
 	case T_LARGE_BINARY:
 		known(f, ENT_T_BINARY, ENT_IPC_TEXT, id == T_BINARY ? 4 : 8, "z");
 		return 0;
+	case T_BINARY_VIEW:
+	case T_UTF8_VIEW:
+		known(f, id == T_UTF8_VIEW ? ENT_T_TEXT : ENT_T_BINARY, ENT_IPC_VIEW, 16, id == T_UTF8_VIEW ? "u" : "z");
+		return 0;
 	case T_NULL:
 	case T_INTERVAL:
 	case T_LIST:
@@ -237,8 +241,6 @@ static int type_read(enum type_id id, const struct ent_flat *t, struct ent_ipc_f
 	case T_DURATION:
 	case T_LARGE_LIST:
 	case T_RUN_END:
-	case T_BINARY_VIEW:
-	case T_UTF8_VIEW:
 	case T_LIST_VIEW:
 	case T_LARGE_LIST_VIEW:
 	case T_COUNT:

@@ -163,6 +163,8 @@ int ent_ipc_slice(struct ent_ipc_cursor *r, const struct ent_ipc_taken *c, size_
 	void *to;
 	if (f->coded)
 		return ent_ipc_coded_slice(r, c, n, a, err);
+	if (f->kind == ENT_IPC_VIEW)
+		return ent_ipc_view_slice(r, c, n, a, err);
 	ENT_TRY(ent_ipc_array_init(a, n, f->kind == ENT_IPC_TEXT || f->kind == ENT_IPC_BLOCK ? 3 : 2, 0, err));
 	ENT_TRY(ent_ipc_validity_read(r, c, n, a, err));
 	if (f->kind == ENT_IPC_TEXT)
@@ -182,6 +184,8 @@ int ent_ipc_slice_bytes(struct ent_ipc_cursor *r, const struct ent_ipc_taken *c,
 	const uint64_t *at;
 	if (c->field->coded)
 		return ent_ipc_coded_bytes(r, c, n, bytes, err);
+	if (c->field->kind == ENT_IPC_VIEW)
+		return ent_ipc_view_bytes(r, c, n, bytes, err);
 	if (c->field->kind != ENT_IPC_TEXT) {
 		*bytes += (uint64_t)n * (c->field->kind == ENT_IPC_BITS ? 1 : c->field->width);
 		return 0;

@@ -1,5 +1,5 @@
 /* Arrow files and streams through the connector: the suite, modes, a run that died in the middle, one writer at a time, what Arrow cannot hold.
- * usage: test_arrow MODULE DUCKDB-MODULE */
+ * usage: test_arrow MODULE DUCKDB-MODULE RECORDED-FOLDER */
 #include <duckdb.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -224,9 +224,29 @@ static void test_infinite(void)
 	}
 }
 
+/* Files of others through the module as it is installed: compressed, with dictionaries and views. */
+static void test_recorded(const char *recorded)
+{
+	static const struct {
+		const char *name, *column;
+		size_t rows;
+	} all[] = { { "default.feather", "text", 300 }, { "coded.arrow", "by_int8", 40 }, { "polars_views_zstd.arrow", "kind", 200 } };
+	for (size_t i = 0; i < ENT_COUNT(all); i++) {
+		struct ent_err e = ENT_ERR_INIT;
+		char file[900];
+		size_t rows = 0;
+		snprintf(file, sizeof file, "%s/%s", recorded, all[i].name);
+		int code = suite_scan_count(c, file, "", all[i].column, &rows, &e);
+		if (code == ENT_EUNSUPPORTED && strstr(e.what, "built without"))
+			tap_skip(all[i].name, "this build has no library for its compression");
+		else
+			OK(!code && rows == all[i].rows, "%s: %zu rows %s %s", all[i].name, rows, e.what, e.why);
+	}
+}
+
 int main(int argc, char **argv)
 {
-	if (argc != 3)
+	if (argc != 4)
 		return 2;
 	snprintf(folder, sizeof folder, "%s/entente-arrow.XXXXXX", getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp");
 	c = suite_module(argv[1]);
@@ -242,6 +262,7 @@ int main(int argc, char **argv)
 	test_crash("c.arrows");
 	test_log();
 	test_infinite();
+	test_recorded(argv[3]);
 	OK(!rmdir(folder), "nothing is left");
 	return tap_done();
 }

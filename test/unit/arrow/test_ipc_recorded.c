@@ -40,8 +40,10 @@ static void same_lines(const char *name, const char *got, const char *want)
 
 static void test_read(void)
 {
-	static const char *const names[] = { "default.feather", "zstd.arrows",     "coded.arrow",      "coded_lz4.arrows", "delta.arrows",
-					     "delta.arrow",     "replaced.arrows", "polars_lz4.arrow", "polars_zstd.arrow" };
+	static const char *const names[] = { "default.feather",        "zstd.arrows",  "coded.arrow",      "coded_lz4.arrows",
+					     "delta.arrows",           "delta.arrow",  "replaced.arrows",  "polars_lz4.arrow",
+					     "polars_zstd.arrow",      "views.arrows", "views_zstd.arrow", "polars_views_lz4.arrow",
+					     "polars_views_zstd.arrow" };
 	for (size_t i = 0; i < ENT_COUNT(names); i++) {
 		ENT_CLEANUP(ent_buf_deinit) struct ent_buf got = ENT_BUF(1 << 20), want = ENT_BUF(1 << 20);
 		char text[60];
@@ -91,7 +93,6 @@ static void test_parts(void)
 static bool large_row(const struct ent_batch *b, size_t r, size_t i)
 {
 	char text[40], code[400] = "";
-	ENT_CLEANUP(ent_buf_deinit) struct ent_buf got = ENT_BUF(1000);
 	snprintf(text, sizeof text, "row %zu", i % 1000);
 	for (size_t k = 0; k < 20; k++)
 		snprintf(code + strlen(code), sizeof code - strlen(code), "code %zu", i % 1000);
@@ -231,10 +232,33 @@ static void test_entries(void)
 	OK_INT(code_with(&bytes, &e), 0, "and as it was");
 }
 
+/* A view of the 46 bytes and more of a long text: its length, its first bytes, buffer and offset. */
+static void test_views(void)
+{
+	static const struct {
+		size_t at;
+		uint8_t value;
+		const char *why;
+	} wrong[] = { { 3, 0x80, "negative" },       { 4, 'b', "does not begin" },    { 8, 200, "does not have" },
+		      { 11, 0x80, "does not have" }, { 14, 1, "outside its buffer" }, { 15, 0xff, "outside its buffer" } };
+	ENT_CLEANUP(ent_buf_deinit) struct ent_buf bytes = ENT_BUF(1 << 20);
+	struct ent_err e;
+	file_read(folder, "views.arrows", &bytes);
+	uint8_t *prefix = memmem(bytes.data, bytes.len, "a te", 4), before;
+	for (size_t i = 0; OK(prefix, "a view is found") && i < ENT_COUNT(wrong); i++) {
+		uint8_t *at = prefix - 4 + wrong[i].at;
+		before = *at;
+		*at = wrong[i].value;
+		OK(code_with(&bytes, &e) == ENT_EDATA && strstr(e.why, wrong[i].why), "byte %zu: %s", wrong[i].at, e.why);
+		*at = before;
+	}
+	OK_INT(code_with(&bytes, &e), 0, "and as it was");
+}
+
 /* Every byte of the small ones may be wrong: an error or other values, never an access outside (sanitizers watch). */
 static void test_flipped(void)
 {
-	static const char *const names[] = { "delta.arrow", "replaced.arrows", "polars_zstd.arrow" };
+	static const char *const names[] = { "delta.arrow", "replaced.arrows", "polars_zstd.arrow", "views.arrows" };
 	for (size_t k = 0; k < ENT_COUNT(names); k++) {
 		ENT_CLEANUP(ent_buf_deinit) struct ent_buf bytes = ENT_BUF(1 << 20);
 		size_t refused = 0;
@@ -265,6 +289,7 @@ int main(int argc, char **argv)
 	test_claims("zstd.arrows", 100);
 	test_missing_codec();
 	test_entries();
+	test_views();
 	test_flipped();
 	return tap_done();
 }
