@@ -442,11 +442,11 @@ int ent_my_in_doubt(struct ent_source *s, const char *prefix, int (*take)(void *
 
 /* --- following the source's schema --- */
 
-static int column_alter(struct ent_sink *k, struct ent_my_into *t, const struct ent_field_info *f, bool there, struct ent_err *err)
+static int column_alter(struct ent_sink *k, struct ent_my_into *t, const struct ent_field_info *f, bool there, bool same_store, struct ent_err *err)
 {
 	SQL_AUTO sql = ENT_BUF(4000);
 	char native[160];
-	ent_my_native(k->source, f, false, false, 0, 0, native);
+	ent_my_native(k->source, f, same_store, false, 0, 0, native);
 	ent_buf_printf(&sql, "ALTER TABLE %s %s COLUMN ", t->real, there ? "MODIFY" : "ADD");
 	ent_my_name(&sql, f->name);
 	ent_buf_printf(&sql, " %s", native);
@@ -483,26 +483,41 @@ static int table_schema(const struct ArrowSchema *changes, struct ArrowSchema *r
 	return 0;
 }
 
+/* The source's column takes more than the target's: a longer text of the same store, a longer integer. */
+static bool wider(const struct ent_field_info *f, const struct ent_my_put *there, bool same_store)
+{
+	struct ent_my_type own;
+	char reason[200];
+	if (ent_type_is_int(f->type) && ent_type_is_int(there->type.type))
+		return f->type.id > there->type.type.id;
+	bool sized = there->type.kind == ENT_MY_TEXT || there->type.kind == ENT_MY_BINARY;
+	return sized && same_store && ent_my_type_parse(f->native, &own, reason) && own.kind == there->type.kind &&
+	       own.bytes_max > there->type.bytes_max;
+}
+
 int ent_my_sink_alter(struct ent_sink *k, size_t index, const struct ArrowSchema *new_schema, struct ent_err *err)
 {
 	struct ent_my_into *t = &k->tables[index], fresh = { 0 };
+	char store[40];
 	ENT_SCHEMA_AUTO schema = { 0 };
 	if (k->begun && t->dirty) /* its lock would wait for our own rows */
 		return ent_fail(err, ENT_EAGAIN, "table %.200s changes its columns between two transactions only: commit first", t->object);
 	ENT_TRY(side_ready(k, err));
 	ENT_TRY(epoch_check(k, k->side, err));
 	ENT_TRY(table_schema(new_schema, &schema, err));
+	bool mysql = ent_metadata_get(schema.metadata, ENT_META_STORE, store, sizeof store) && !strcmp(store, "mysql");
 	for (size_t i = 0; i < (size_t)schema.n_children; i++) {
 		struct ent_field_info now, before;
 		ent_schema_field(&schema, i, &now);
 		int at = ent_schema_find(&t->schema, now.name);
 		if (at >= 0)
 			ent_schema_field(&t->schema, (size_t)at, &before);
-		if (at >= 0 && ent_type_eq(now.type, before.type))
+		bool more = at >= 0 && wider(&now, &t->puts[at], mysql);
+		if (at >= 0 && ent_type_eq(now.type, before.type) && !more)
 			continue;
 		if (at >= 0 && t->puts[at].key)
 			return ent_fail(err, ENT_EUNSUPPORTED, "column %.200s of the key changed its type", now.name);
-		ENT_TRY(column_alter(k, t, &now, at >= 0, err));
+		ENT_TRY(column_alter(k, t, &now, at >= 0, more && mysql, err));
 	}
 	struct ent_target target = { .size = sizeof target, .object = t->object, .schema = &schema, .mode = t->mode, .resume = 1 };
 	const char *keys[64];

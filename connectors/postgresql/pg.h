@@ -15,6 +15,7 @@ struct ent_pg_field { /* one column as the catalogue has it, domains resolved */
 	unsigned oid;
 	int modifier;
 	bool nullable, is_enum, generated;
+	bool filled;          /* older rows may have got a value when the column was added */
 	bool wire;            /* its binary image means the same in every database */
 	struct ent_type type; /* what copies carry */
 	enum ent_pg_kind kind;

@@ -132,6 +132,24 @@ static int arrow_make(struct ent_pg_follow *t, const char *keys, struct ent_err 
 	return 0;
 }
 
+/* Columns that may have got values in older rows without a change in the log. */
+static int filled_note(struct ent_source *s, struct ent_pg_follow *t, struct ent_err *err)
+{
+	ENT_CLEANUP(ent_buf_deinit) struct ent_buf names = ENT_BUF((size_t)1 << 18);
+	struct ent_pg_table *now;
+	ENT_TRY(ent_pg_table_get(s, t->object, &now, err));
+	for (size_t i = 0; i < t->n_columns; i++) {
+		int at = ent_pg_field_find(now, t->columns[i].name);
+		if (at >= 0 && now->fields[at].filled)
+			ent_buf_printf(&names, "%s%s", names.len ? "\t" : "", t->columns[i].name);
+	}
+	ENT_TRY(ent_buf_check(&names, err));
+#ifdef ENT_MUTANT_PG_FILLED
+	return 0;
+#endif
+	return names.len ? ent_schema_meta_add(&t->arrow, ENT_META_FILLED, ent_buf_text(&names), err) : 0;
+}
+
 int ent_pg_follow_relation(struct ent_source *s, struct ent_pg_follow *t, const struct ent_pgout_msg *m, bool *ret_changed, struct ent_err *err)
 {
 	ENT_CLEANUP(ent_pg_clear) PGresult *types = NULL;
@@ -144,7 +162,8 @@ int ent_pg_follow_relation(struct ent_source *s, struct ent_pg_follow *t, const 
 	ENT_TRY(columns_set(t, m, types, err));
 	ENT_TRY(keys_mark(s, t, m, &keys, err));
 	ENT_TRY(ent_buf_check(&keys, err));
-	return arrow_make(t, ent_buf_text(&keys), err);
+	ENT_TRY(arrow_make(t, ent_buf_text(&keys), err));
+	return filled_note(s, t, err);
 }
 
 /* --- rows --- */

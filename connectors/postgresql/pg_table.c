@@ -48,7 +48,8 @@ void ent_pg_tables_free(struct ent_source *s)
 /* Domains stand for their base type, however deep. The images of a type are alike everywhere when it is built in or an enumeration. */
 static const char columns_sql[] =
 	"SELECT a.attname, format_type(d.oid, d.mod), a.attnotnull OR d.strict, d.oid, d.mod, t.typtype = 'e', a.attgenerated <> '', "
-	"t.typtype = 'e' OR (d.oid < 16384 AND t.typtype IN ('b', 'r', 'm') AND t.typsend::oid <> 0 AND t.typname !~ '^_?reg') "
+	"t.typtype = 'e' OR (d.oid < 16384 AND t.typtype IN ('b', 'r', 'm') AND t.typsend::oid <> 0 AND t.typname !~ '^_?reg'), "
+	"a.atthasdef OR a.atthasmissing OR a.attnotnull OR a.attidentity <> '' "
 	"FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_attribute a ON a.attrelid = c.oid CROSS JOIN LATERAL ("
 	"WITH RECURSIVE r(oid, mod, strict, depth) AS (SELECT a.atttypid, a.atttypmod, false, 0 UNION ALL SELECT b.typbasetype, CASE WHEN "
 	"b.typtypmod >= 0 THEN b.typtypmod ELSE r.mod END, r.strict OR b.typnotnull, r.depth + 1 FROM r JOIN pg_type b ON b.oid = r.oid WHERE "
@@ -58,7 +59,9 @@ static const char columns_sql[] =
 
 /* CockroachDB has neither domains nor images of rows, and no common table expression may look outwards there. */
 static const char columns_roach_sql[] =
-	"SELECT a.attname, format_type(a.atttypid, a.atttypmod), a.attnotnull, a.atttypid, a.atttypmod, t.typtype = 'e', a.attgenerated <> '', false "
+	"SELECT a.attname, format_type(a.atttypid, a.atttypmod), a.attnotnull, a.atttypid, a.atttypmod, t.typtype = 'e', a.attgenerated <> '', "
+	"false, "
+	"false "
 	"FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_attribute a ON a.attrelid = c.oid JOIN pg_type t ON t.oid = "
 	"a.atttypid "
 	"WHERE n.nspname = $1 AND c.relname = $2 AND c.relkind IN ('r', 'v', 'm', 'p', 'f') AND a.attnum > 0 AND NOT a.attisdropped "
@@ -112,7 +115,8 @@ static int field_read(struct ent_pg_table *t, struct fields *f, const PGresult *
 				      .modifier = (int)strtol(PQgetvalue(r, row, 4), NULL, 10),
 				      .is_enum = is_true(r, row, 5),
 				      .generated = is_true(r, row, 6),
-				      .wire = is_true(r, row, 7) };
+				      .wire = is_true(r, row, 7),
+				      .filled = is_true(r, row, 8) };
 	if (!own->name || !own->native)
 		return ent_nomem(err);
 	*field = (struct ent_field){ .name = own->name, .native = own->native, .nullable = own->nullable };

@@ -11,78 +11,120 @@
 
 #define HASHES_PER_PART 40u
 
-static uint32_t name_hash(const char *name)
+static uint32_t text_hash(const char *text)
 {
 	uint8_t sha[ENT_SHA256_LEN];
 	uint32_t h;
-	ent_sha256(name, strlen(name), sha);
+	ent_sha256(text, strlen(text), sha);
 	memcpy(&h, sha, sizeof h);
 	return h;
 }
 
-static bool known(const struct ent_follow_table *t, const char *name)
+static uint32_t type_hash(const struct ArrowSchema *schema, size_t i)
 {
-	uint32_t h = name_hash(name);
-	for (size_t i = 0; i < t->n_known; i++)
-		if (t->known[i] == h)
+	struct ent_field_info f;
+	char text[500];
+	ent_schema_field(schema, i, &f);
+	snprintf(text, sizeof text, "%.255s\t%s", f.name, f.native);
+	return text_hash(text);
+}
+
+static bool has_hash(const uint32_t *list, size_t n, uint32_t h)
+{
+	for (size_t i = 0; i < n; i++)
+		if (list[i] == h)
+			return true;
+	return false;
+}
+
+static bool known(const struct ent_follow_table *t, const char *name) { return has_hash(t->known, t->n_known, text_hash(name)); }
+
+/* A column that was followed before has another type than it had, be it since the last run. */
+static bool retyped(const struct ent_follow_table *t, const struct ArrowSchema *event)
+{
+	for (size_t i = 2; i < (size_t)event->n_children && t->n_types; i++)
+		if (known(t, event->children[i]->name) && !has_hash(t->types, t->n_types, type_hash(event, i)))
 			return true;
 	return false;
 }
 
 static int known_set(struct ent_follow_table *t, const struct ArrowSchema *schema, struct ent_err *err)
 {
-	uint32_t *all = (uint32_t *)calloc((size_t)schema->n_children + 1, sizeof *all);
-	if (!all)
+	size_t n = (size_t)schema->n_children;
+	uint32_t *all = (uint32_t *)calloc(n + 1, sizeof *all), *types = (uint32_t *)calloc(n + 1, sizeof *types);
+	if (!all || !types) {
+		free(all);
+		free(types);
 		return ent_nomem(err);
-	for (size_t i = 0; i < (size_t)schema->n_children; i++)
-		all[i] = name_hash(schema->children[i]->name);
+	}
+	for (size_t i = 0; i < n; i++) {
+		all[i] = text_hash(schema->children[i]->name);
+		types[i] = type_hash(schema, i);
+	}
 	free(t->known);
+	free(t->types);
 	t->known = all;
-	t->n_known = (size_t)schema->n_children;
+	t->types = types;
+	t->n_known = t->n_types = n;
 	t->known_unsaved = true;
 	return 0;
 }
 
-static void part_name(const struct ent_following *f, size_t i, size_t n, char out[200])
+static void part_name(const struct ent_following *f, const char *what, size_t i, size_t n, char out[200])
 {
-	snprintf(out, 200, "schema %.150s %zu", f->spec->tables[i].source, n);
+	snprintf(out, 200, "%s %.150s %zu", what, f->spec->tables[i].source, n);
+}
+
+static int hashes_save(struct ent_following *f, const char *what, size_t i, const uint32_t *list, size_t n_list, struct ent_err *err)
+{
+	for (size_t n = 0; n * HASHES_PER_PART <= n_list; n++) {
+		char part[200], text[HASHES_PER_PART * 8 + 1] = "";
+		for (size_t k = n * HASHES_PER_PART, at = 0; k < n_list && k < (n + 1) * HASHES_PER_PART; k++, at += 8)
+			snprintf(text + at, 9, "%08x", list[k]);
+		part_name(f, what, i, n, part);
+		ENT_TRY(ent_following_mark(f, part, text, n_list, err));
+	}
+	return 0;
 }
 
 int ent_following_known_save(struct ent_following *f, size_t i, struct ent_err *err)
 {
 	struct ent_follow_table *t = &f->tables[i];
-	for (size_t n = 0; n * HASHES_PER_PART <= t->n_known; n++) {
-		char part[200], text[HASHES_PER_PART * 8 + 1] = "";
-		for (size_t k = n * HASHES_PER_PART, at = 0; k < t->n_known && k < (n + 1) * HASHES_PER_PART; k++, at += 8)
-			snprintf(text + at, 9, "%08x", t->known[k]);
-		part_name(f, i, n, part);
-		ENT_TRY(ent_following_mark(f, part, text, t->n_known, err));
-	}
+	ENT_TRY(hashes_save(f, "schema", i, t->known, t->n_known, err));
+	ENT_TRY(hashes_save(f, "types", i, t->types, t->n_types, err));
 	t->known_unsaved = false;
+	return 0;
+}
+
+static int hashes_load(struct ent_following *f, const char *what, size_t i, uint32_t **ret, size_t *ret_n, bool *ret_found, struct ent_err *err)
+{
+	free(*ret);
+	*ret_n = 0;
+	*ret_found = false;
+	*ret = (uint32_t *)calloc(ENT_COLUMNS_MAX + HASHES_PER_PART, sizeof **ret);
+	if (!*ret)
+		return ent_nomem(err);
+	for (size_t n = 0; n * HASHES_PER_PART <= ENT_COLUMNS_MAX; n++) {
+		char part[200], text[400];
+		bool found;
+		part_name(f, what, i, n, part);
+		ENT_TRY(ent_following_last(f, part, &found, text, err));
+		*ret_found = n ? *ret_found : found;
+		for (const char *at = text; found && strlen(at) >= 8; at += 8)
+			if (sscanf(at, "%8x", &(*ret)[*ret_n]) == 1)
+				(*ret_n)++;
+		if (!found || strlen(text) < HASHES_PER_PART * 8)
+			break;
+	}
 	return 0;
 }
 
 static int known_load(struct ent_following *f, size_t i, bool *ret_found, struct ent_err *err)
 {
 	struct ent_follow_table *t = &f->tables[i];
-	free(t->known);
-	t->n_known = 0;
-	t->known = (uint32_t *)calloc(ENT_COLUMNS_MAX + HASHES_PER_PART, sizeof *t->known);
-	if (!t->known)
-		return ent_nomem(err);
-	for (size_t n = 0; n * HASHES_PER_PART <= ENT_COLUMNS_MAX; n++) {
-		char part[200], text[400];
-		bool found;
-		part_name(f, i, n, part);
-		ENT_TRY(ent_following_last(f, part, &found, text, err));
-		*ret_found = n ? *ret_found : found;
-		for (const char *at = text; found && strlen(at) >= 8; at += 8)
-			if (sscanf(at, "%8x", &t->known[t->n_known]) == 1)
-				t->n_known++;
-		if (!found || strlen(text) < HASHES_PER_PART * 8)
-			break;
-	}
-	return 0;
+	bool types;
+	ENT_TRY(hashes_load(f, "types", i, &t->types, &t->n_types, &types, err));
+	return hashes_load(f, "schema", i, &t->known, &t->n_known, ret_found, err);
 }
 
 static void list_freep(const char ***list) { free((void *)*list); }
@@ -169,6 +211,7 @@ int ent_following_known(struct ent_following *f, size_t i, struct ent_err *err)
 static int columns_of(const struct ArrowSchema *event, const struct ArrowSchema *among, const char *keys, struct ArrowSchema *ret,
 		      struct ent_err *err)
 {
+	char store[40];
 	size_t n = 0;
 	struct ent_field *fields = (struct ent_field *)calloc((size_t)event->n_children + 1, sizeof *fields);
 	char(*natives)[160] = (char(*)[160])calloc((size_t)event->n_children + 1, sizeof *natives);
@@ -186,7 +229,10 @@ static int columns_of(const struct ArrowSchema *event, const struct ArrowSchema 
 						.format = event->children[i]->format };
 		n++;
 	}
+	bool own = ent_metadata_get(event->metadata, ENT_META_STORE, store, sizeof store);
 	code = code ? code : ent_schema_new(fields, n, keys, ret, err);
+	if (!code && own)
+		code = ent_schema_meta_add(ret, ENT_META_STORE, store, err);
 	free(fields);
 	free(natives);
 	return code;
@@ -278,10 +324,20 @@ static bool taken_away(const struct ent_follow_table *t, const struct ArrowSchem
 	return false;
 }
 
+static void filled_of(const struct ArrowSchema *event, struct ent_buf *out)
+{
+	char *text = (char *)malloc((size_t)1 << 18);
+	if (text && ent_metadata_get(event->metadata, ENT_META_FILLED, text, (size_t)1 << 18))
+		ent_buf_str(out, text);
+	free(text);
+}
+
 /* New columns must be nullable, changed types wider. from: the columns as they were in this run. */
 static bool followable(const struct ent_follow_table *t, const struct ArrowSchema *event, bool *ret_changed, char why[400])
 {
+	ENT_CLEANUP(ent_buf_deinit) struct ent_buf filled = ENT_BUF((size_t)1 << 18);
 	*ret_changed = false;
+	filled_of(event, &filled);
 	for (size_t i = 2; i < (size_t)event->n_children; i++) {
 		struct ent_field_info a, b;
 		char text[200];
@@ -291,11 +347,14 @@ static bool followable(const struct ent_follow_table *t, const struct ArrowSchem
 		*ret_changed = *ret_changed || fresh;
 		if (fresh && !b.nullable)
 			return snprintf(why, 400, "the new column %.100s may not be NULL at the source", b.name), false;
+		if (fresh && ent_sink_listed(ent_buf_bytes(&filled), b.name))
+			return snprintf(why, 400, "the new column %.100s fills older rows with a value that the log does not show", b.name), false;
 		if (at < 0)
 			continue;
 		ent_schema_field(&t->schema, (size_t)at, &a);
+		*ret_changed = *ret_changed || strcmp(a.native, b.native) != 0;
 		if (ent_type_eq(a.type, b.type))
-			continue;
+			continue; /* the target knows whether a longer text needs more room */
 		*ret_changed = true;
 		if (ent_fit_types(a.type, b.type, text) != ENT_MAP_WIDENED)
 			return snprintf(why, 400, "column %.100s changed its type at the source", b.name), false;
@@ -315,11 +374,15 @@ int ent_following_columns(struct ent_following *f, size_t i, struct ArrowSchema 
 	if (dropped(t, event, &there, ret_why) || taken_away(t, event, &there, ret_why) || !followable(t, event, &changed, ret_why))
 		return 0;
 	(void)ent_metadata_get(there.metadata, ENT_META_KEYS, keys, sizeof keys);
+	bool other = retyped(t, event);
+#ifdef ENT_MUTANT_REPLICATE_RETYPED
+	other = false;
+#endif
 	if (!t->opened) {
 		ENT_TRY(columns_of(event, &there, keys, &columns, err));
 		bool whole = columns.n_children == event->n_children - 2;
 		ENT_TRY(sink_open_table(f, i, &columns, err));
-		if (whole)
+		if (whole && !other)
 			return changed ? known_set(t, &t->schema, err) : 0;
 		changed = true;
 	}

@@ -10,6 +10,8 @@ struct ent_follow_table {
 	struct ArrowSchema event_schema; /* of the changes that come: op, unchanged, columns */
 	uint32_t *known;                 /* hashes of the names of the columns that are followed, as of the target's position */
 	size_t n_known;
+	uint32_t *types; /* and of their types; none for a stream that began before they were noted */
+	size_t n_types;
 	bool known_unsaved;
 	char *left_out; /* columns, separated by tabs, that the source's log does not carry; NULL: none */
 	bool opened;    /* at the sink: with the first changes of this run */

@@ -66,8 +66,9 @@ static void closed(struct ent_following *f)
 		free(f->tables[i].known);
 		free(f->tables[i].left_out);
 		f->tables[i].left_out = NULL;
-		f->tables[i].known = NULL;
-		f->tables[i].n_known = 0;
+		free(f->tables[i].types);
+		f->tables[i].known = f->tables[i].types = NULL;
+		f->tables[i].n_known = f->tables[i].n_types = 0;
 		f->tables[i].opened = f->tables[i].known_unsaved = f->tables[i].stop_unsaved = false;
 	}
 	f->rows_open = 0;

@@ -15,6 +15,7 @@ static char urls[2][300];
 static PGconn *con[2];
 static struct ent_err err;
 static uint64_t applied_max;
+static char stopped_why[400];   /* of the first table */
 static int questions_left = -1; /* cancelled says yes after so many questions; negative: never */
 static atomic_bool writing;
 static atomic_int written; /* transactions */
@@ -71,6 +72,7 @@ static void wait_ms(void *self, uint32_t ms)
 static void status(void *self, const struct ent_replicate_status *s)
 {
 	(void)self;
+	snprintf(stopped_why, sizeof stopped_why, "%s", s->stopped[0] ? s->stopped[0] : "");
 	applied_max = s->rows_applied > applied_max ? s->rows_applied : applied_max;
 }
 
@@ -241,8 +243,8 @@ static void rows_are(const char *want, const char *name)
 /* Columns that the source computes are not in its log: they are left out, and a target may compute them itself. */
 static void test_computed(void)
 {
-	run(con[0], "CREATE TABLE computed (id int PRIMARY KEY, a int, twice int GENERATED ALWAYS AS (a * 2) STORED)");
-	run(con[1], "CREATE TABLE computed (id int PRIMARY KEY, a int, twice int GENERATED ALWAYS AS (a * 2) STORED)");
+	run(con[0], "CREATE TABLE computed (id int PRIMARY KEY, a int, twice int GENERATED ALWAYS AS (id * 2) STORED)");
+	run(con[1], "CREATE TABLE computed (id int PRIMARY KEY, a int, twice int GENERATED ALWAYS AS (id * 2) STORED)");
 	run(con[0], "INSERT INTO computed (id, a) VALUES (1, 10), (2, 20), (3, 30)");
 	one_table = (struct ent_replicate_table){ .source = "computed", .target = "computed" };
 	OK(!one_stream(false), "copied: %s %s", err.what, err.why);
@@ -254,6 +256,17 @@ static void test_computed(void)
 	OK_INT(one_stream(false), ENT_EDATA, "a lost slot: %s; %s", err.what, err.next);
 	OK(!one_stream(true), "begun anew: %s %s", err.what, err.why);
 	rows_are("3:30 4:40", "with the rows of now alone");
+	run(con[0], "ALTER TABLE computed ADD COLUMN note varchar(5)");
+	run(con[0], "UPDATE computed SET note = 'short' WHERE id = 3");
+	OK(!one_stream(false), "a new column: %s %s", err.what, err.why);
+	run(con[0],
+	    "ALTER TABLE computed ALTER COLUMN note TYPE varchar(20), ALTER COLUMN a TYPE bigint; UPDATE computed SET note = 'much longer', a = "
+	    "5000000000 WHERE id = 3");
+	OK(!one_stream(false) && !stopped_why[0], "types that became wider between two runs: %s %s %s", err.what, err.why, stopped_why);
+	rows_are("3:5000000000 4:40", "are wider at the target, too");
+	run(con[0], "ALTER TABLE computed ADD COLUMN more int DEFAULT 7; INSERT INTO computed (id, a) VALUES (5, 50)");
+	OK(!one_stream(false) && strstr(stopped_why, "fills older rows"), "a new column with a default: %s %s", err.what, stopped_why);
+	rows_are("3:5000000000 4:40", "stops its table");
 	const struct ent_replicate r = { .name = "pgone",
 					 .source = { urls[0], end_open, "", "a" },
 					 .target = { urls[1], end_open, "", "b" },
