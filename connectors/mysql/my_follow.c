@@ -174,6 +174,7 @@ static int schema_make(struct ent_changes *c, struct ent_my_followed *f, struct 
 	ENT_TRY(newer_check(c, f, err));
 	ENT_TRY(ent_schema_new(fields, n, ent_buf_text(&f->there.keys), &f->schema, err));
 	ENT_TRY(ent_schema_meta_add(&f->schema, ENT_META_STORE, "mysql", err));
+	ENT_TRY(ent_schema_meta_add(&f->schema, ENT_META_DECLARED, "yes", err));
 	ENT_TRY(ent_builder_new(&f->schema, 0, &f->builder, err));
 	ENT_TRY(ent_schema_dup(&f->schema, &e.schema, err));
 	f->known = true;

@@ -124,6 +124,7 @@ static int arrow_make(struct ent_pg_follow *t, const char *keys, struct ent_err 
 	free(fields);
 	ENT_TRY(code);
 	ENT_TRY(ent_schema_meta_add(&schema, ENT_META_STORE, "postgresql", err));
+	ENT_TRY(ent_schema_meta_add(&schema, ENT_META_DECLARED, "yes", err));
 	ent_builder_free(t->builder);
 	t->builder = NULL;
 	ENT_TRY(ent_builder_new(&schema, 0, &t->builder, err));

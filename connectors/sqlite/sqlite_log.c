@@ -233,6 +233,18 @@ static int shape_make(struct ent_source *s, struct followed *t, const struct Arr
 	return code ? code : ent_sqlite_prepare(s, ent_buf_text(&sql), NULL, &t->row, err);
 }
 
+/* Columns that may have got values in older rows, without a change, when they were added. */
+static int filled_note(struct ent_source *s, struct followed *t, struct ent_err *err)
+{
+	STATEMENT_AUTO st = NULL;
+	ENT_TRY(ent_sqlite_prepare(s, "SELECT group_concat(name, char(9)) FROM pragma_table_info(?1) WHERE dflt_value IS NOT NULL OR \"notnull\"",
+				   t->object, &st, err));
+	if (sqlite3_step(st) != SQLITE_ROW)
+		return ent_sqlite_failed(s, "the defaults of the table cannot be read", err);
+	const char *names = (const char *)sqlite3_column_text(st, 0);
+	return names ? ent_schema_meta_add(&t->schema, ENT_META_FILLED, names, err) : 0;
+}
+
 static int followed_init(struct ent_source *s, struct followed *t, const char *object, struct ent_err *err)
 {
 	ENT_SCHEMA_AUTO table = { 0 };
@@ -241,7 +253,8 @@ static int followed_init(struct ent_source *s, struct followed *t, const char *o
 		return ent_nomem(err);
 	ENT_TRY(ent_sqlite_schema(s, object, &table, err));
 	ENT_TRY(keys_find(t, &table, err));
-	return shape_make(s, t, &table, err);
+	ENT_TRY(shape_make(s, t, &table, err));
+	return filled_note(s, t, err);
 }
 
 /* ---- opening ---- */

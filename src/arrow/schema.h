@@ -14,9 +14,10 @@
 #define ENT_META_STORE "entente.store" /* of a schema that read gave: the connector whose native types the fields name */
 #define ENT_META_WIRE "entente.wire"   /* see ENT_READ_WIRE */
 #define ENT_META_UNLOGGED \
-	"entente.unlogged"               /* of a described schema: columns, separated by tabs, that the source's log of changes does not carry \
-					  */
-#define ENT_META_FILLED "entente.filled" /* of a schema of changes: columns (tabs) whose older rows may have values that no change told of */
+	"entente.unlogged"                   /* of a described schema: columns, separated by tabs, that the source's log of changes does not carry \
+					      */
+#define ENT_META_FILLED "entente.filled"     /* of a schema of changes: columns (tabs) whose older rows may have values that no change told of */
+#define ENT_META_DECLARED "entente.declared" /* of a schema of changes: its native types are declared ones, not sampled */
 
 struct ent_field { /* texts are borrowed while the schema is built */
 	const char *name;

@@ -42,6 +42,9 @@ static bool known(const struct ent_follow_table *t, const char *name) { return h
 /* A column that was followed before has another type than it had, be it since the last run. */
 static bool retyped(const struct ent_follow_table *t, const struct ArrowSchema *event)
 {
+	char yes[8];
+	if (!ent_metadata_get(event->metadata, ENT_META_DECLARED, yes, sizeof yes))
+		return false;
 	for (size_t i = 2; i < (size_t)event->n_children && t->n_types; i++)
 		if (known(t, event->children[i]->name) && !has_hash(t->types, t->n_types, type_hash(event, i)))
 			return true;
@@ -336,6 +339,8 @@ static void filled_of(const struct ArrowSchema *event, struct ent_buf *out)
 static bool followable(const struct ent_follow_table *t, const struct ArrowSchema *event, bool *ret_changed, char why[400])
 {
 	ENT_CLEANUP(ent_buf_deinit) struct ent_buf filled = ENT_BUF((size_t)1 << 18);
+	char yes[8];
+	bool declared = ent_metadata_get(event->metadata, ENT_META_DECLARED, yes, sizeof yes);
 	*ret_changed = false;
 	filled_of(event, &filled);
 	for (size_t i = 2; i < (size_t)event->n_children; i++) {
@@ -352,7 +357,7 @@ static bool followable(const struct ent_follow_table *t, const struct ArrowSchem
 		if (at < 0)
 			continue;
 		ent_schema_field(&t->schema, (size_t)at, &a);
-		*ret_changed = *ret_changed || strcmp(a.native, b.native) != 0;
+		*ret_changed = *ret_changed || (declared && strcmp(a.native, b.native) != 0);
 		if (ent_type_eq(a.type, b.type))
 			continue; /* the target knows whether a longer text needs more room */
 		*ret_changed = true;

@@ -218,6 +218,26 @@ static size_t splits_done(void)
 		       : 0;
 }
 
+/* Older rows get the default of a new column, and no trigger fires. */
+static void filled(void)
+{
+	static char a[] = "a.db", b[] = "b.db";
+	static const struct ent_replicate_table one = { .source = "fill", .target = "fill" };
+	const struct ent_replicate r = { .name = "fill",
+					 .source = { a, end_open, "", "a" },
+					 .target = { b, end_open, "", "b" },
+					 .tables = &one,
+					 .n_tables = 1,
+					 .until_caught_up = true };
+	const struct ent_replicate_env env = { .cancelled = cancelled, .status = status, .now_us = now_us, .wait_ms = wait_ms };
+	sql("a.db", "UPDATE _entente_log SET floor = 0; CREATE TABLE fill (id INTEGER PRIMARY KEY NOT NULL); INSERT INTO fill VALUES (1), (2)");
+	OK(!ent_replicate_run(&r, &env, &err), "copied: %s %s", err.what, err.why);
+	sql("a.db", "ALTER TABLE fill ADD COLUMN z INT DEFAULT 7; INSERT INTO fill (id) VALUES (3)");
+	stopped_why[0] = 0;
+	OK(!ent_replicate_run(&r, &env, &err) && strstr(stopped_why, "fills older rows"), "a new column with a default stops its table: %s",
+	   stopped_why);
+}
+
 /* A copy that was cut off belongs to its stream alone: what is done of it counts for nothing after the stream was ended. */
 static void begun_again(void)
 {
@@ -264,6 +284,7 @@ int main(int argc, char **argv)
 	interrupted();
 	troubles();
 	dropped();
+	filled();
 	begun_again();
 	static const char *const files[] = { "a.db", "b.db", "a.db-wal", "a.db-shm", "b.db-wal", "b.db-shm" };
 	for (size_t i = 0; i < ENT_COUNT(files); i++)
