@@ -70,7 +70,9 @@ static int fail_with(unsigned number, const char *state, const char *text, const
 	int code = kind_of(number);
 	const char *key = strstr(text, "for key '"), *column = strstr(text, "for column ");
 	ent_fail(err, code, "%s", what);
-	if (!shows_value(number))
+	if (!number) /* the library fails a prepared statement so when a row does not come in time */
+		ent_why(err, "the connection was lost, or nothing came in time");
+	else if (!shows_value(number))
 		ent_why(err, "%.*s (error %u)", (int)strcspn(text, "\r\n"), text, number);
 	else if (number == 1062 || number == 1586)
 		ent_why(err, "two rows have the same value %.100s (error %u)", key ? key : "of a key", number);

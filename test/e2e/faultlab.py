@@ -498,7 +498,7 @@ def bson(value):
 class MongoWire:
     """As much of MongoDB's protocol (OP_MSG) as a writer needs."""
     def __init__(self, port):
-        self.sock, self.id = socket.create_connection(("127.0.0.1", port), 20), 0
+        self.sock, self.id = socket.create_connection(("127.0.0.1", port), 60 * PATIENCE), 0
 
     def command(self, what, may_fail=False):
         body = struct.pack("<i", 0) + b"\0" + bson(dict(what, **{"$db": "test"}))

@@ -170,7 +170,7 @@ class Mishaps:
     # ---- servers and networks that say nothing ----
 
     patient = None
-    WAITS = r"did not answer|does not answer|no answer|time.?out|timed out|took longer|can(not|'t) connect|connection .*(broke|closed|lost)|gone away|no suitable servers"
+    WAITS = r"did not answer|does not answer|no answer|time.?out|timed out|took longer|can(not|'t) connect|connection .*(broke|closed|lost)|gone away|no suitable servers|connection was lost, or nothing came"
 
     def patient_node(self):
         """A node that waits 4 seconds for a store, where others wait 30."""

@@ -82,7 +82,7 @@ start() { # FOLDER PORT
 		options+=(--add-opens "$name=ALL-UNNAMED")
 	done
 	cd "$f" || exit
-	launch "$f" cassandra java "-Xms$heap" "-Xmx$heap" -XX:+UseSerialGC -XX:MaxDirectMemorySize=192m -Xss512k \
+	launch "$f" cassandra java "-Xms$heap" "-Xmx$heap" -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -XX:MaxDirectMemorySize=192m -Xss512k \
 		-javaagent:"$(echo "$lib"/jamm-*.jar)" "${options[@]}" -Djdk.attach.allowAttachSelf=true -Djava.net.preferIPv4Stack=true \
 		-Dcassandra.config="file://$f/cassandra.yaml" -Dcassandra.storagedir="$f" -Dcassandra.logdir="$f" -Dlogback.configurationFile="file://$f/logback.xml" \
 		-Dcassandra-foreground=yes -Dcassandra.skip_wait_for_gossip_to_settle=0 -Dcassandra.ring_delay_ms=0 -Dcassandra.superuser_setup_delay_ms=0 \

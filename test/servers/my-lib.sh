@@ -48,7 +48,7 @@ answers() { # FOLDER PORT
 launch() {
 	local f=$1 port=$2 ready=$3 pid i
 	shift 3
-	rm -f "$f/my.pid" # of a server that was killed
+	rm -f "$f/my.pid" "$f/my.sock.lock" # of a server that was killed: its process may still wait to be reaped
 	"$@" </dev/null >"$f/stdout.log" 2>&1 &
 	pid=$!
 	for ((i = 0; i < 1200; i++)); do
