@@ -15,10 +15,7 @@ finish() {
 }
 trap finish EXIT
 export PGPASSWORD=test
-read -r p1 p2 < <(python3 -c 'import socket
-s = [socket.socket() for _ in range(2)]
-for x in s: x.bind(("127.0.0.1", 0))
-print(*[x.getsockname()[1] for x in s])')
+read -r p1 p2 < <(test/servers/ports.py 2)
 test/servers/postgres.sh start "$work/source" "$p1" >/dev/null
 test/servers/postgres.sh start "$work/target" "$p2" >/dev/null
 src="postgresql://test:test@127.0.0.1:$p1/test?sslmode=disable" dst="postgresql://test:test@127.0.0.1:$p2/test?sslmode=disable"
