@@ -247,6 +247,26 @@ int ent_my_sink_commit(struct ent_sink *k, const struct ent_sink_checkpoint *c, 
 	return code;
 }
 
+int ent_my_sink_undo(struct ent_sink *k, struct ent_err *err)
+{
+	(void)ent_my_sink_rollback(k, NULL); /* whose session would hold the tables */
+	for (size_t i = 0; i < k->n_tables; i++) {
+		SQL_AUTO sql = ENT_BUF(1000);
+		char found[8];
+		if (!k->tables[i].made)
+			continue;
+		ent_buf_printf(&sql, "SELECT EXISTS (SELECT 1 FROM %s)", k->tables[i].real);
+		ENT_TRY(ent_buf_check(&sql, err));
+		ENT_TRY(ent_my_value(k->side, ent_buf_text(&sql), found, sizeof found, "the table that was made cannot be read", err));
+		if (found[0] != '0') /* not ours: nothing of this sink was committed */
+			continue;
+		ent_buf_reset(&sql);
+		ent_buf_printf(&sql, "DROP TABLE %s", k->tables[i].real);
+		ENT_TRY(ent_my_run(k->side, ent_buf_bytes(&sql), NULL, "the table that was made cannot be dropped", err));
+	}
+	return 0;
+}
+
 /* --- the end of the job --- */
 
 static void mark_name(const struct ent_my_into *t, char out[200]) { snprintf(out, 200, "entente.changed.%.150s", t->object); }

@@ -23,6 +23,7 @@ struct ent_my_into { /* one table of a sink */
 	struct ent_buf load;  /* LOAD DATA statement */
 	bool binary;          /* LOAD DATA takes raw bytes */
 	bool upserts;         /* its key may be used to upsert by */
+	bool made;            /* real is a table that this sink made */
 	bool gone;            /* replace: the side table has changed over already */
 	bool dirty;           /* rows in the open transaction */
 	uint64_t rows;        /* that came so far, for the numbers in errors */
@@ -73,6 +74,8 @@ int ent_my_sink_last(struct ent_sink *k, const char *part, struct ent_sink_check
 int ent_my_sink_finish(struct ent_sink *k, int forget, struct ent_err *err);
 void ent_my_sink_close(struct ent_sink *k);
 int ent_my_sink_prepare(struct ent_sink *k, const char *name, const struct ent_sink_checkpoint *c, struct ent_err *err);
+/* Drops what was made, if it is empty. */
+int ent_my_sink_undo(struct ent_sink *k, struct ent_err *err);
 int ent_my_settle(struct ent_source *s, const char *name, int commit, struct ent_err *err);
 int ent_my_in_doubt(struct ent_source *s, const char *prefix, int (*take)(void *arg, const char *name), void *arg, struct ent_err *err);
 int ent_my_sink_alter(struct ent_sink *k, size_t index, const struct ArrowSchema *new_schema, struct ent_err *err);

@@ -254,7 +254,9 @@ static int create(struct ent_sink *k, struct ent_my_into *t, size_t n_text, stru
 	ent_buf_printf(&sql, "%s) ENGINE=InnoDB ROW_FORMAT=DYNAMIC DEFAULT CHARSET=utf8mb4 COLLATE=%s", separator[0] ? ")" : "",
 		       k->source->text_collation);
 	ENT_TRY(ent_buf_check(&sql, err));
-	return ent_my_run(k->side, ent_buf_bytes(&sql), NULL, "the table cannot be created", err);
+	ENT_TRY(ent_my_run(k->side, ent_buf_bytes(&sql), NULL, "the table cannot be created", err));
+	t->made = true;
+	return 0;
 }
 
 /* An upsert must be able to hit this key only. */

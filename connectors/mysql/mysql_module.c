@@ -76,6 +76,7 @@ const struct ent_connector *ent_connector_entry(void)
 							.sink_prepare = ent_my_sink_prepare,
 							.settle = ent_my_settle,
 							.in_doubt = ent_my_in_doubt,
+							.sink_undo = ent_my_sink_undo,
 							.sink_alter = ent_my_sink_alter,
 							.changes_open = ent_my_changes_open,
 							.changes_next = ent_my_changes_next,

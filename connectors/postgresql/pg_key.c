@@ -13,6 +13,14 @@ static int note(struct ent_sink *k, const struct ent_pg_dest *d, struct ent_err 
 	return ent_pg_checkpoint_put(k, &c, err);
 }
 
+int ent_pg_key_forget(struct ent_sink *k, struct ent_pg_dest *d, struct ent_err *err)
+{
+	char part[200];
+	part_put(d, part);
+	d->key_due = false;
+	return ent_pg_checkpoint_drop(k, part, err);
+}
+
 int ent_pg_key_later(struct ent_sink *k, struct ent_pg_dest *d, const char *create, struct ent_err *err)
 {
 	bool mine = !k->open;

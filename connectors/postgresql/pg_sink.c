@@ -362,8 +362,7 @@ int ent_pg_sink_prepare(struct ent_sink *k, const char *name, const struct ent_s
 	ENT_TRY(name_check(name, err));
 	if (k->src->cockroach) {
 		(void)ent_pg_sink_rollback(k, NULL);
-		ent_fail(err, ENT_EUNSUPPORTED, "CockroachDB does not prepare transactions");
-		return ent_next(err, "copy to it alone: a transaction over several databases needs two phases in each"), ENT_EUNSUPPORTED;
+		return ent_pg_two_phase(k->src, err);
 	}
 	ent_buf_str(&sql, "PREPARE TRANSACTION ");
 	ent_pg_literal(&sql, name);
@@ -381,6 +380,51 @@ int ent_pg_sink_prepare(struct ent_sink *k, const char *name, const struct ent_s
 	if (code)
 		(void)ent_pg_sink_rollback(k, NULL);
 	return code;
+}
+
+int ent_pg_two_phase(struct ent_source *s, struct ent_err *err)
+{
+	ENT_CLEANUP(ent_pg_clear) PGresult *r = NULL;
+	if (s->cockroach)
+		return ent_fail(err, ENT_EUNSUPPORTED, "CockroachDB does not prepare transactions");
+	ENT_TRY(ent_pg_run(s, "SELECT setting FROM pg_settings WHERE name = 'max_prepared_transactions'", NULL, 0, &r,
+			   "the server's settings cannot be read", err));
+	if (PQntuples(r) && strcmp(PQgetvalue(r, 0, 0), "0") != 0)
+		return 0;
+	ent_fail(err, ENT_EUNSUPPORTED, "this PostgreSQL server does not prepare transactions: its max_prepared_transactions is 0");
+	return ent_next(err, "set max_prepared_transactions of the server above 0, or copy to one target at a time"), ENT_EUNSUPPORTED;
+}
+
+static int made_drop(struct ent_sink *k, struct ent_pg_dest *d, struct ent_err *err)
+{
+	ENT_CLEANUP(ent_buf_deinit) struct ent_buf sql = ENT_BUF(1000);
+	ENT_CLEANUP(ent_pg_clear) PGresult *r = NULL;
+	bool there;
+	const char *const table = ent_buf_text(&d->goes);
+	ENT_TRY(ent_pg_sink_begin(k, err));
+	ENT_TRY(regclass_exists(k, table, &there, err));
+	if (!there)
+		return 0;
+	ent_buf_printf(&sql, "LOCK TABLE %s", table);
+	ENT_TRY(ent_pg_sink_run(k, ent_buf_text(&sql), "the table that was made cannot be locked", err));
+	ent_buf_reset(&sql);
+	ent_buf_printf(&sql, "SELECT 1 FROM %s LIMIT 1", table);
+	ENT_TRY(run(k, ent_buf_text(&sql), NULL, 0, &r, "the table that was made cannot be read", err));
+	if (PQntuples(r)) /* not ours: nothing of this sink was committed */
+		return 0;
+	ent_buf_reset(&sql);
+	ent_buf_printf(&sql, "DROP TABLE %s", table);
+	ENT_TRY(ent_pg_sink_run(k, ent_buf_text(&sql), "the table that was made cannot be dropped", err));
+	return ent_pg_key_forget(k, d, err);
+}
+
+int ent_pg_sink_undo(struct ent_sink *k, struct ent_err *err)
+{
+	int code = ent_pg_sink_rollback(k, err);
+	for (size_t i = 0; !code && i < k->n_dests; i++)
+		if (k->dests[i]->made)
+			code = made_drop(k, k->dests[i], err);
+	return code ? code : ent_pg_sink_commit(k, NULL, err);
 }
 
 int ent_pg_settle(struct ent_source *s, const char *name, int commit, struct ent_err *err)

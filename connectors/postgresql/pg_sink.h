@@ -27,6 +27,7 @@ struct ent_pg_dest { /* one table of a sink */
 	char keys[ENT_PG_KEYS_MAX][64];
 	size_t n_keys;
 	bool staged;              /* the stage exists in this transaction */
+	bool made;                /* by this sink: the table, or the side table */
 	bool key_due;             /* its table was made without the key */
 	bool asked;               /* in this transaction: whether its changes may wait */
 	bool ordered;             /* they may not: their order among those of other tables matters */
@@ -64,6 +65,8 @@ int ent_pg_key_later(struct ent_sink *k, struct ent_pg_dest *d, const char *crea
 int ent_pg_key_ask(struct ent_sink *k, struct ent_pg_dest *d, struct ent_err *err); /* sets d->key_due */
 /* Adds the key to table (quoted) if it is due. ENT_EDATA: two rows have the same. */
 int ent_pg_key_add(struct ent_sink *k, struct ent_pg_dest *d, const struct ent_buf *table, struct ent_err *err);
+
+int ent_pg_key_forget(struct ent_sink *k, struct ent_pg_dest *d, struct ent_err *err); /* its table goes */
 
 /* --- pg_again.c: transactions that CockroachDB wants repeated --- */
 /* One statement of the sink; is repeated with all before it when that is wanted, unless the transaction is at its end (k->ending). */
@@ -119,6 +122,8 @@ int ent_pg_sink_last(struct ent_sink *k, const char *part, struct ent_sink_check
 int ent_pg_sink_finish(struct ent_sink *k, int forget, struct ent_err *err);
 void ent_pg_sink_close(struct ent_sink *k);
 int ent_pg_sink_prepare(struct ent_sink *k, const char *name, const struct ent_sink_checkpoint *checkpoint, struct ent_err *err);
+int ent_pg_two_phase(struct ent_source *s, struct ent_err *err);
+int ent_pg_sink_undo(struct ent_sink *k, struct ent_err *err);
 int ent_pg_settle(struct ent_source *s, const char *name, int commit, struct ent_err *err);
 int ent_pg_in_doubt(struct ent_source *s, const char *prefix, int (*take)(void *arg, const char *name), void *arg, struct ent_err *err);
 #endif

@@ -248,6 +248,7 @@ static int table_create(struct ent_sink *k, struct ent_pg_dest *d, const struct 
 	}
 	ent_buf_str(&sql, d->n_keys && !later ? "))" : ")");
 	ENT_TRY(ent_buf_check(&sql, err));
+	d->made = true;
 	if (later)
 		return ent_pg_key_later(k, d, ent_buf_text(&sql), err);
 	return ent_pg_sink_run(k, ent_buf_text(&sql), "the target table cannot be made", err);
@@ -261,6 +262,7 @@ static int side_create(struct ent_sink *k, struct ent_pg_dest *d, bool final_the
 	if (!final_there)
 		return table_create(k, d, in, err);
 	ent_buf_reset(&sql);
+	d->made = true;
 	ent_buf_printf(&sql, "CREATE TABLE %s (LIKE %s INCLUDING ALL)", ent_buf_text(&d->goes), ent_buf_text(&d->final));
 	return ent_pg_sink_run(k, ent_buf_text(&sql), "the side table cannot be made", err);
 }

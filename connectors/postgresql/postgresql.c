@@ -93,6 +93,8 @@ const struct ent_connector *ent_connector_entry(void)
 							.sink_prepare = ent_pg_sink_prepare,
 							.settle = ent_pg_settle,
 							.in_doubt = ent_pg_in_doubt,
+							.two_phase = ent_pg_two_phase,
+							.sink_undo = ent_pg_sink_undo,
 							.sink_alter = ent_pg_sink_alter,
 							.changes_open = ent_pg_changes_open,
 							.changes_next = ent_pg_changes_next,

@@ -220,6 +220,12 @@ struct ent_connector {
 	/* Columns of table index that the target should follow: new nullable ones, widened types. new_schema: the table's columns, or those of
 	 * changes ("entente.op" and "entente.unchanged" first). ENT_EUNSUPPORTED: it cannot; ENT_EAGAIN: only between two transactions. */
 	int (*sink_alter)(struct ent_sink *sink, size_t index, const struct ArrowSchema *new_schema, struct ent_err *err);
+	/* Whether this very store, as it is set up now, prepares transactions (ENT_EUNSUPPORTED says why not): asked before anything is made in any
+	 * of several targets. NULL: what the capability says holds for every session. */
+	int (*two_phase)(struct ent_source *src, struct ent_err *err);
+	/* Of a sink that committed no rows and has nothing prepared: drops the tables that its sink_table made, if nobody else put rows into them.
+	 * With ENT_CAP_TWO_PHASE. */
+	int (*sink_undo)(struct ent_sink *sink, struct ent_err *err);
 };
 
 typedef const struct ent_connector *(*ent_connector_entry_fn)(void);

@@ -172,23 +172,39 @@ static int open_source(struct ent_copying *j, struct ent_err *err)
 
 /* ---- the targets ---- */
 
+/* Whether a target can prepare: what its module can, and what its store says. */
+static int together_check(const struct ent_copying *j, size_t i, struct ent_err *err)
+{
+	struct ent_err why = ENT_ERR_INIT;
+	const struct ent_move_session *s = &j->out[i].session;
+	const struct ent_connector *c = s->connector;
+	bool can = (c->capabilities & ENT_CAP_TWO_PHASE) && c->sink_prepare && c->settle && c->in_doubt && (j->env->decide || j->copy->dry_run);
+	int code = can && c->two_phase ? c->two_phase(s->source, &why) : 0;
+#ifdef ENT_MUTANT_MOVE_TOGETHER_LATE
+	code = 0;
+#endif
+	if (code && code != ENT_EUNSUPPORTED) {
+		if (err)
+			*err = why;
+		return code;
+	}
+	if (can && !code)
+		return 0;
+	ent_fail(err, ENT_EUNSUPPORTED, "%.300s cannot take part in a copy to several targets", j->copy->targets[i].name);
+	ent_why(err, "%s", code ? why.what : "its store has no two-phase commit that survives a lost session");
+	return ent_next(err, "%s", code && why.next[0] ? why.next : "copy to one target at a time"), ENT_EUNSUPPORTED;
+}
+
 static int open_target(struct ent_copying *j, size_t i, struct ent_err *err)
 {
 	const struct ent_move_end *end = &j->copy->targets[i];
-	if (j->copy->dry_run && !end->open(end->self, NULL, 0, &j->out[i].session, NULL)) {
-		j->n_out++;
-		return j->out[i].session.connector->map ? 0 : ent_fail(err, ENT_EUNSUPPORTED, "%.300s cannot be a target", end->name);
-	}
-	ENT_TRY(ent_open_write(end, &j->out[i].session, err));
+	bool reads = j->copy->dry_run && !end->open(end->self, NULL, 0, &j->out[i].session, NULL);
+	if (!reads)
+		ENT_TRY(ent_open_write(end, &j->out[i].session, err));
 	j->n_out++;
-	if (j->copy->n_targets == 1)
-		return 0;
-	const struct ent_connector *c = j->out[i].session.connector;
-	if ((c->capabilities & ENT_CAP_TWO_PHASE) && c->sink_prepare && c->settle && c->in_doubt && j->env->decide)
-		return 0;
-	ent_fail(err, ENT_EUNSUPPORTED, "%.300s cannot take part in a copy to several targets", end->name);
-	ent_why(err, "its store has no two-phase commit that survives a lost session");
-	return ent_next(err, "copy to one target at a time"), ENT_EUNSUPPORTED;
+	if (!j->out[i].session.connector->map)
+		return ent_fail(err, ENT_EUNSUPPORTED, "%.300s cannot be a target", end->name);
+	return j->copy->n_targets == 1 ? 0 : together_check(j, i, err);
 }
 
 static int open_sinks(struct ent_copying *j, struct ent_err *err)
@@ -280,7 +296,19 @@ static int commit_together(struct ent_copying *j, struct ent_err *err)
 		return r;
 	}
 #endif
+	j->decided = true;
 	return settle_all(j, 1, err);
+}
+
+/* Several targets get nothing at all from a run that failed before its decision: not even an empty table. */
+static void undo_all(struct ent_copying *j)
+{
+#ifdef ENT_MUTANT_MOVE_NO_UNDO
+	return;
+#endif
+	for (size_t i = 0; i < j->n_out && j->n_out > 1 && !j->decided; i++)
+		if (j->out[i].sink && j->out[i].session.connector->sink_undo)
+			(void)j->out[i].session.connector->sink_undo(j->out[i].sink, NULL);
 }
 
 /* ---- all of it ---- */
@@ -370,6 +398,8 @@ int ent_move_copy(const struct ent_move_copy *copy, const struct ent_move_env *e
 	pthread_mutex_init(&j->lock, NULL);
 	pthread_cond_init(&j->changed, NULL);
 	int r = run(j, err);
+	if (r)
+		undo_all(j);
 	sum_up(j, r);
 	j->result.bytes = atomic_load(&j->bytes);
 	j->result.splits = j->n_splits;

@@ -43,6 +43,7 @@ struct ent_copying {
 	struct ent_split *splits;
 	size_t n_splits;
 	bool resumed, table_made;
+	bool decided; /* several targets: the decision to commit is durable */
 	bool exists[ENT_MOVE_TARGETS_MAX];
 	struct ent_out_table out[ENT_MOVE_TARGETS_MAX];
 	size_t n_out;

@@ -609,6 +609,41 @@ static void test_two_phase(const struct suite_copy *s)
 	c->close(src);
 }
 
+/* What a sink made for a copy that is refused later goes away, unless somebody else put rows into it. */
+static void test_undo(const struct suite_copy *s)
+{
+	const struct ent_connector *c = s->connector;
+	struct ent_err e = ENT_ERR_INIT;
+	struct kit_target t = { .s = s };
+	const char *object = kit_object(s, "copy_undo");
+	const int64_t other = 2;
+	ENT_SCHEMA_AUTO schema = { 0 };
+	ENT_ARRAY_AUTO rows = { 0 };
+	if (!(c->capabilities & ENT_CAP_TWO_PHASE)) {
+		tap_skip("undo", "the store has no two phases");
+		return;
+	}
+	s->drop(object);
+	for (int prepared = 0; prepared < 2; prepared++) {
+		target_fill(&t, "undo", 0, object, 1, &schema);
+		OK_INT(kit_count(s, object), 0, "%s: the table is made", s->name);
+		if (prepared)
+			OK(!c->sink_prepare(t.sink, "suite-undo", NULL, &e) && !c->settle(t.src, "suite-undo", 0, &e), "%s: given up: %s", s->name,
+			   e.what);
+		OK(!c->sink_undo(t.sink, &e), "%s: undone: %s %s", s->name, e.what, e.why);
+		kit_target_close(&t);
+		OK(kit_count(s, object) == SIZE_MAX, "%s: it is gone", s->name);
+		ent_schema_release(&schema);
+	}
+	OK(!kit_simple(&other, "other", 1, &schema, &rows) && !kit_target_open(&t, s, "undo", 0, &e) &&
+		   !kit_target_table(&t, object, &schema, ENT_WRITE_CREATE, 0, &e),
+	   "%s: made again: %s %s", s->name, e.what, e.why);
+	OK(!kit_write(s, object, ENT_WRITE_APPEND, &other, "other", 1, &e), "%s: another job's row: %s %s", s->name, e.what, e.why);
+	OK(!c->sink_undo(t.sink, &e), "%s: undone: %s %s", s->name, e.what, e.why);
+	kit_target_close(&t);
+	OK_INT(kit_count(s, object), 1, "%s: a table with rows of another job stays", s->name);
+}
+
 static void wire_copy(const struct suite_copy *s, const char *from, const char *to)
 {
 	struct kit_target t = { .s = s };
@@ -676,6 +711,7 @@ void suite_copy_run(const struct suite_copy *s)
 	test_promises(s);
 	test_cut(s);
 	test_two_phase(s);
+	test_undo(s);
 	test_same(s);
 	suite_changes_run(s);
 }

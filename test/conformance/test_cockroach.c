@@ -420,6 +420,7 @@ static void test_again(void)
 	struct ent_sink *k = NULL;
 	uint64_t epoch = 0;
 	OK(!c->open(&host, front, writes, 1, &src, &e) && !c->sink_open(src, "two", &epoch, &k, &e), "%s", e.what);
+	OK_INT(c->two_phase(src, &e), ENT_EUNSUPPORTED, "it says that it does not prepare: %s", e.what);
 	OK_INT(c->sink_prepare(k, "x", NULL, &e), ENT_EUNSUPPORTED, "no two phases: %s", e.what);
 	c->sink_close(k);
 	OK_INT(c->settle(src, "x", 1, &e), ENT_ENOTFOUND, "nothing was prepared: %s", e.what);

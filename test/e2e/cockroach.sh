@@ -45,3 +45,7 @@ check "the end" at a replicate stop orders
 psql -qX "postgresql://test:test@127.0.0.1:$front/test?sslmode=disable" -c "SET entente_stub.fail = '3 COMMIT'" >/dev/null
 check "a copy into it, repeated when it says so" at a copy "$dst#change_orders" "$roach#copied" --key id --dst-password-file "$work/password"
 check "is equal" at a compare "$dst#change_orders" "$roach#copied" --dst-password-file "$work/password"
+
+own="postgresql://test@127.0.0.1:${port[postgres]}/test?sslmode=disable"
+check_exit "a copy to it and another target is refused" 2 'CockroachDB does not prepare' at a copy "$dst#change_orders" "$own#together" "$roach#together2" --key id --dst-password-file "$work/password"
+check_exit "before anything is made in the other one" 0 '^0$' psql -qXAt "postgresql://test:test@127.0.0.1:${port[postgres]}/test?sslmode=disable" -c "SELECT count(*) FROM pg_class WHERE relname LIKE 'together%'"

@@ -17,7 +17,7 @@ struct ent_sink {
 	enum ent_write_mode mode;
 	struct mem_row *pending;
 	size_t n_pending;
-	bool truncate;
+	bool truncate, made;
 };
 
 static const struct ent_connector connector, connector_parallel;
@@ -62,6 +62,8 @@ size_t mem_count(struct mem_store *s, const char *name)
 	const struct mem_table *t = find(s, name);
 	return t ? t->n : 0;
 }
+
+bool mem_there(struct mem_store *s, const char *name) { return find(s, name) != NULL; }
 
 static void add_rows(struct mem_table *t, const struct mem_row *rows, size_t n)
 {
@@ -295,6 +297,7 @@ static int mem_sink_table(struct ent_sink *k, const struct ent_target *target, s
 	int r = there && target->mode == ENT_WRITE_CREATE && !target->resume ? ent_fail(err, ENT_EUSAGE, "%s is there", target->object) : 0;
 	if (!r) {
 		struct mem_table *t = mem_table(s, target->object);
+		k->made = !there;
 		k->table = (size_t)(t - s->tables);
 		k->mode = target->mode;
 		k->truncate = target->mode == ENT_WRITE_REPLACE && !target->resume;
@@ -450,6 +453,21 @@ static int mem_in_doubt(struct ent_source *src, const char *prefix, int (*take)(
 	return 0;
 }
 
+static int mem_two_phase(struct ent_source *src, struct ent_err *err)
+{
+	return src->store->no_two_phase ? ent_fail(err, ENT_EUNSUPPORTED, "it prepares nothing today") : 0;
+}
+
+static int mem_sink_undo(struct ent_sink *k, struct ent_err *err)
+{
+	(void)err;
+	pthread_mutex_lock(&k->store->lock);
+	if (k->made && !k->store->tables[k->table].n)
+		k->store->tables[k->table].there = false;
+	pthread_mutex_unlock(&k->store->lock);
+	return 0;
+}
+
 #define CAPS (ENT_CAP_SNAPSHOT | ENT_CAP_SPLIT | ENT_CAP_TXN_SINK | ENT_CAP_UPSERT | ENT_CAP_CHECKSUM | ENT_CAP_WRITE | ENT_CAP_TWO_PHASE)
 #define MEM(caps) \
 	{ \
@@ -457,6 +475,6 @@ static int mem_in_doubt(struct ent_source *src, const char *prefix, int (*take)(
 		.describe = mem_describe, .plan = mem_plan, .read = mem_read, .checksum = mem_checksum, .map = mem_map, .sink_open = mem_sink_open, \
 		.sink_table = mem_sink_table, .sink_rows = mem_sink_rows, .sink_commit = mem_sink_commit, .sink_rollback = mem_sink_rollback, \
 		.sink_truncate = mem_sink_truncate, .sink_last = mem_sink_last, .sink_finish = mem_sink_finish, .sink_close = mem_sink_close, \
-		.sink_prepare = mem_prepare, .settle = mem_settle, .in_doubt = mem_in_doubt \
+		.sink_prepare = mem_prepare, .settle = mem_settle, .in_doubt = mem_in_doubt, .two_phase = mem_two_phase, .sink_undo = mem_sink_undo \
 	}
 static const struct ent_connector connector = MEM(CAPS), connector_parallel = MEM(CAPS | ENT_CAP_PARALLEL);

@@ -38,12 +38,14 @@ struct mem_store {
 	uint64_t reads, commits;
 	size_t batch_rows; /* 0: 100 */
 	bool parallel, wire;
+	bool no_two_phase; /* says so when asked */
 };
 
 void mem_store_init(struct mem_store *s);
 void mem_store_deinit(struct mem_store *s);
 struct mem_table *mem_table(struct mem_store *s, const char *name); /* made when lacking */
 size_t mem_count(struct mem_store *s, const char *name);            /* rows; 0 when there is no such table */
+bool mem_there(struct mem_store *s, const char *name);
 void mem_fill(struct mem_table *t, int64_t from, size_t n);
 
 struct mem_end {

@@ -262,6 +262,22 @@ static void test_together(void)
 	t.other.fail_commit_after = 0;
 	OK(ent_move_copy(&t.copy, &t.env, &t.p.result, &t.p.err) != 0, "one cannot prepare");
 	OK(!mem_count(&t.p.to, "dst") && !mem_count(&t.other, "dst") && !t.p.w.decided[0], "none has a row");
+	OK(!mem_there(&t.p.to, "dst") && !mem_there(&t.other, "dst"), "nor an empty table");
+	end_three(&t);
+	begin_three(&t);
+	t.p.from.fail_read_after = 2;
+	(void)mem_table(&t.other, "dst");
+	t.copy.mode = ENT_WRITE_APPEND;
+	OK(ent_move_copy(&t.copy, &t.env, &t.p.result, &t.p.err) != 0, "the source breaks");
+	OK(!mem_there(&t.p.to, "dst") && mem_there(&t.other, "dst"), "a table that was there before stays, the one that was made does not");
+	end_three(&t);
+	begin_three(&t);
+	t.other.no_two_phase = true;
+	OK_INT(ent_move_copy(&t.copy, &t.env, &t.p.result, &t.p.err), ENT_EUNSUPPORTED);
+	OK(!strcmp(t.p.err.why, "it prepares nothing today") && !t.p.to.n_points,
+	   "one that cannot prepare is refused before anything is made: %s, %s", t.p.err.what, t.p.err.why);
+	t.copy.dry_run = true;
+	OK_INT(ent_move_copy(&t.copy, &t.env, &t.p.result, &t.p.err), ENT_EUNSUPPORTED);
 	end_three(&t);
 	begin_three(&t);
 	t.p.w.refuse_decision = true;
