@@ -748,9 +748,11 @@ int ent_move_compare(const struct ent_move_compare *what, const struct ent_move_
 	struct ent_move_difference d = { .equal = false };
 	struct comparing *c = ent_alloc(1, sizeof *c);
 	ENT_JSON_AUTO details = json_pack("{s:[],s:[],s:b,s:[],s:[]}", "columns_only_a", "columns_only_b", "more", 0, "keys", "rows");
-	if (!c || !details) {
+	int r = c && details ? ent_move_condition_check(what->where_a, err) : ent_nomem(err);
+	r = r ? r : ent_move_condition_check(what->where_b, err);
+	if (r) {
 		free(c);
-		return ent_nomem(err);
+		return r;
 	}
 	*c = (struct comparing){ .what = what,
 				 .env = env,
@@ -761,7 +763,7 @@ int ent_move_compare(const struct ent_move_compare *what, const struct ent_move_
 	c->side[1] = (struct side){ .all = c, .end = &what->b, .where = what->where_b, .err = ENT_ERR_INIT };
 	pthread_mutex_init(&c->lock, NULL);
 	pthread_cond_init(&c->changed, NULL);
-	int r = run(c, details, &d, err);
+	r = run(c, details, &d, err);
 	side_deinit(&c->side[0]);
 	side_deinit(&c->side[1]);
 	pthread_mutex_destroy(&c->lock);

@@ -352,6 +352,7 @@ static int run(struct ent_copying *j, struct ent_err *err)
 {
 	if (!j->copy->n_targets || j->copy->n_targets > ENT_MOVE_TARGETS_MAX)
 		return ent_fail(err, ENT_EUSAGE, "a copy has 1 to %u targets", ENT_MOVE_TARGETS_MAX);
+	ENT_TRY(ent_move_condition_check(j->copy->where, err));
 	ENT_TRY(ent_move_job_id(j->copy, j->id, err));
 	memcpy(j->result.job, j->id, sizeof j->id);
 	ENT_TRY(open_source(j, err));

@@ -41,3 +41,24 @@ int ent_move_job_id(const struct ent_move_copy *copy, char ret[ENT_MOVE_ID_LEN +
 	ent_hex(ret, sha, ENT_MOVE_ID_LEN / 2);
 	return 0;
 }
+
+/* Connectors put a condition between parentheses: one that closes them would reach over the split's own bounds. */
+int ent_move_condition_check(const char *where, struct ent_err *err)
+{
+	char quote = 0;
+	long depth = 0;
+	for (const char *p = where ? where : ""; *p && depth >= 0; p++) {
+		if (quote && *p == '\\' && p[1])
+			p++;
+		else if (quote)
+			quote = *p == quote ? 0 : quote;
+		else if (*p == '\'' || *p == '"' || *p == '`')
+			quote = *p;
+		else
+			depth += (*p == '(') - (*p == ')');
+	}
+#ifdef ENT_MUTANT_MOVE_CONDITION
+	depth = 0;
+#endif
+	return depth >= 0 ? 0 : ent_fail(err, ENT_EUSAGE, "the condition closes a parenthesis that it did not open");
+}

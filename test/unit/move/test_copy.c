@@ -100,6 +100,25 @@ static void test_plain(void)
 	end(&p);
 }
 
+/* A condition stands between parentheses beside a split's bounds: it must be one by itself. */
+static void test_condition(void)
+{
+	static const char *const good[] = {
+		NULL, "", "a = 1", "(a = 1) OR (b = ')')", "a = 'it\\'s )' AND b = 2", "\"odd)\" = 1", "{\"a\": {\"$gt\": 1}}"
+	};
+	static const char *const bad[] = { "a = 1) OR (a = 1", ")", "(a)) --", "a = ')' )" };
+	struct ent_err err = ENT_ERR_INIT;
+	struct pair p;
+	for (size_t i = 0; i < ENT_COUNT(good); i++)
+		OK_INT(ent_move_condition_check(good[i], &err), 0, "%s", good[i] ? good[i] : "none");
+	for (size_t i = 0; i < ENT_COUNT(bad); i++)
+		OK_INT(ent_move_condition_check(bad[i], &err), ENT_EUSAGE, "%s: %s", bad[i], err.what);
+	begin(&p);
+	OK_INT(copy(&p.from, &p.to, (struct ent_move_copy){ .where = bad[0] }, &p.w, &p.result, &p.err), ENT_EUSAGE, "a copy refuses it: %s",
+	       p.err.what);
+	end(&p);
+}
+
 static void test_dry_run(void)
 {
 	struct pair p;
@@ -309,6 +328,7 @@ static void in_doubt(bool decided)
 int main(void)
 {
 	test_plain();
+	test_condition();
 	test_dry_run();
 	test_parallel();
 	test_lossy();
