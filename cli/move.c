@@ -215,11 +215,23 @@ static void draw_bar(const json_t *move, double seconds)
 	fflush(stderr);
 }
 
+/* What a stream waits for, once for each trouble: whoever waits in front of it should know. */
+static void tell_trouble(const json_t *move, bool bar, char last[400])
+{
+	const char *text = ent_cli_str(json_object_get(move, "result"), "trouble"), *tail = strstr(text, "; next try");
+	char now[400];
+	snprintf(now, sizeof now, "%.*s", tail ? (int)(tail - text) : 399, text);
+	if (*now && strcmp(now, last) != 0)
+		fprintf(stderr, "%swaiting: %s; tried again until it works or is interrupted\n", bar ? "\r\033[K" : "", now);
+	memcpy(last, now, sizeof now);
+}
+
 /* Waits for the end; *ret_move is the last state. Ctrl-C cancels and goes on waiting for the end. */
 static int watch(struct ent_cli *cli, const char *id, FILE *reports, json_t **ret_move, struct ent_err *err)
 {
 	bool cancelled = false, bar = cli->err_tty && !ent_cli_flag(cli, "quiet");
 	size_t told = 0;
+	char trouble[400] = "";
 	double start = now_seconds();
 	json_int_t seen = 0;
 	for (;;) {
@@ -237,6 +249,7 @@ static int watch(struct ent_cli *cli, const char *id, FILE *reports, json_t **re
 			fputs(bar ? "\r\033[K" : "", stderr);
 			print_report(json_array_get(list, told), reports);
 		}
+		tell_trouble(move, bar, trouble);
 		bool ended = json_is_true(json_object_get(move, "ended"));
 		if (bar && ended)
 			fputs("\r\033[K", stderr);

@@ -187,6 +187,10 @@ static int run_run(struct ent_cli *cli, struct ent_err *err)
 	printf("%lld rows copied, %lld rows applied in %lld transactions%s%s\n", (long long)ent_cli_int(result, "rows_copied"),
 	       (long long)ent_cli_int(result, "rows_applied"), (long long)ent_cli_int(result, "transactions"), *receipt ? ", receipt " : "", receipt);
 	print_left_out(result, stderr);
+	if (ent_cli_flag(cli, "until-caught-up") && ent_cli_interrupted()) {
+		ent_fail(err, ENT_ECANCELLED, "interrupted before everything had arrived");
+		return ent_next(err, "the same command goes on"), ENT_ECANCELLED;
+	}
 	json_array_foreach(json_object_get(result, "stopped"), i, one)
 		fprintf(stderr, "stopped: %s: %s\n", ent_cli_str(one, "table"), ent_cli_str(one, "why"));
 	return json_array_size(json_object_get(result, "stopped")) ? ent_fail(err, ENT_EDATA, "a table was stopped") : 0;

@@ -24,6 +24,15 @@ sql "$work/run.db" "CREATE TABLE price (id INTEGER PRIMARY KEY NOT NULL, p REAL)
 check_exit "a column that would lose something stops a stream before its first row" 2 'allow-lossy p' at a replicate run "$src#price" "sqlite:$work/run.db#price" --until-caught-up
 check_exit "unless it is named" 0 '^2 rows copied' at a replicate run "$src#price" "sqlite:$work/run.db#price" --until-caught-up --allow-lossy p
 
+waits() { # the source is away: said at once, also without a terminal; Ctrl-C ends it
+	"$ENTENTE" -C "$work/a" replicate run 'postgresql://nobody@127.0.0.1:1/none?sslmode=disable#public.t' "sqlite:$work/run.db#t" --until-caught-up -q 2>"$work/waits" &
+	local pid=$! said=1
+	until_true 30 grep -q '^waiting: ' "$work/waits" && said=0
+	kill -INT $pid
+	wait $pid
+	[ $? = 130 ] && return $said
+}
+check "a run whose source is away says what it waits for" waits
 start a
 equal() { at a compare "$src#t" "$dst#t" && at a compare "$src#u" "$dst#u"; }
 check "a named stream" at a replicate start orders "$src" "$dst" --table t --table u
