@@ -188,7 +188,7 @@ static int run_run(struct ent_cli *cli, struct ent_err *err)
 	       (long long)ent_cli_int(result, "rows_applied"), (long long)ent_cli_int(result, "transactions"), *receipt ? ", receipt " : "", receipt);
 	print_left_out(result, stderr);
 	if (ent_cli_flag(cli, "until-caught-up") && ent_cli_interrupted()) {
-		ent_fail(err, ENT_ECANCELLED, "interrupted before everything had arrived");
+		ent_fail(err, ENT_ECANCELLED, "not everything had arrived");
 		return ent_next(err, "the same command goes on"), ENT_ECANCELLED;
 	}
 	json_array_foreach(json_object_get(result, "stopped"), i, one)
