@@ -41,7 +41,7 @@ static void row_put(struct ent_builder *b, int k)
 					    { 0 },
 					    { 0, 1, INT64_MAX },
 					    { 0, 1, 86400000000 } };
-	static const double reals[] = { -0.0, (double)FLT_MAX, NAN };
+	static const double reals[] = { -0.0, (double)FLT_MAX, (double)NAN };
 	static const char *const texts[] = { "", "caf\xc3\xa9 \xf0\x9f\x90\xa6", "x" };
 	for (size_t c = 0; c < ENT_COUNT(fields); c++) {
 		int at = (k + (int)c) % 3;
