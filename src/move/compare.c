@@ -61,7 +61,8 @@ struct comparing {
 	int (*work)(struct side *s, struct ent_err *err);
 	uint8_t *wanted; /* second pass: bit per bucket; NULL: first pass */
 	size_t memory, limit, found;
-	json_t *rows; /* of the details */
+	size_t at_once; /* buckets of one pass; more after a pass that found nothing, since a table that moves is equal again when it is looked at */
+	json_t *rows;   /* of the details */
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
 	unsigned at_work;
@@ -653,7 +654,7 @@ static bool want(struct comparing *c, size_t *at)
 	uint64_t bytes = 0;
 	size_t n = 0;
 	memset(c->wanted, 0, BUCKETS / 8);
-	for (; *at < BUCKETS && n < c->limit - c->found; ++*at) {
+	for (; *at < BUCKETS && n < c->at_once; ++*at) {
 		if (ent_digest_eq(&c->side[0].buckets[*at], &c->side[1].buckets[*at]))
 			continue;
 		bytes += c->side[0].bytes[*at] + c->side[1].bytes[*at];
@@ -671,10 +672,13 @@ static int find_keys(struct comparing *c, bool *ret_more, struct ent_err *err)
 	c->wanted = (uint8_t *)calloc(BUCKETS / 8, 1);
 	if (!c->wanted)
 		return ent_nomem(err);
+	c->at_once = c->limit;
 	while (c->found < c->limit && want(c, &at)) {
+		size_t before = c->found;
 		int r = pass(c, read_side, err);
 		if (!r)
 			merge(c);
+		c->at_once *= c->found == before ? 8 : 1;
 		drop_kept(&c->side[0]);
 		drop_kept(&c->side[1]);
 		if (r)

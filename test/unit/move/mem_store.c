@@ -179,6 +179,8 @@ static int feed_next(void *self, struct ArrowArray *ret, struct ent_err *err)
 	pthread_mutex_unlock(&s->lock);
 	if (broken)
 		return ent_fail(err, ENT_EIO, "the source broke");
+	if (f->at == f->end && s->read_ended)
+		s->read_ended(s);
 	if (f->at == f->end)
 		return 0;
 	ENT_TRY(ent_builder_new(&f->schema, 0, &b, err));

@@ -36,7 +36,8 @@ struct mem_store {
 	int fail_commit_after; /* commits */
 	bool cancelled_text;   /* refuse settle once */
 	uint64_t reads, commits;
-	size_t batch_rows; /* 0: 100 */
+	void (*read_ended)(struct mem_store *s); /* NULL: nothing happens then */
+	size_t batch_rows;                       /* 0: 100 */
 	bool parallel, wire;
 	bool no_two_phase; /* says so when asked */
 };
