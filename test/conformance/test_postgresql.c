@@ -223,7 +223,9 @@ static bool copy_change(const char *object, enum suite_change step)
 		[SUITE_CHANGE_MANY] = { "INSERT INTO %s SELECT 1000 + k, 'many', k FROM generate_series(1, 1000) AS k" },
 		[SUITE_CHANGE_ADD] = { "ALTER TABLE %s ADD COLUMN extra text", "INSERT INTO %s VALUES (40, 'forty', 40, 'more')" },
 		[SUITE_CHANGE_TRUNCATE] = { "TRUNCATE %s" },
-		[SUITE_CHANGE_LOSE] = { "SELECT pg_drop_replication_slot('entente_suite') -- %s",
+		/* a sender takes a moment to see that its client is gone */
+		[SUITE_CHANGE_LOSE] = { "DO $$ BEGIN WHILE EXISTS (SELECT FROM pg_replication_slots WHERE slot_name = 'entente_suite' AND active) "
+					"LOOP PERFORM pg_sleep(0.05); END LOOP; PERFORM pg_drop_replication_slot('entente_suite'); END $$ -- %s",
 					"SELECT pg_create_logical_replication_slot('entente_suite', 'pgoutput') -- %s" },
 	};
 	PGconn *con = PQconnectdb(url(""));

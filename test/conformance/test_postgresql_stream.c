@@ -35,6 +35,25 @@ static void run(PGconn *c, const char *sql)
 	PQclear(r);
 }
 
+/* A sender takes a moment to see that its client is gone. */
+static void slot_quiet(const char *name)
+{
+	char sql[300];
+	snprintf(sql, sizeof sql,
+		 "DO $$ BEGIN WHILE EXISTS (SELECT FROM pg_replication_slots WHERE slot_name = '%s' AND active) LOOP PERFORM pg_sleep(0.05); END "
+		 "LOOP; END $$",
+		 name);
+	run(con[0], sql);
+}
+
+static void slot_drop(const char *name)
+{
+	char sql[200];
+	slot_quiet(name);
+	snprintf(sql, sizeof sql, "SELECT pg_drop_replication_slot('%s')", name);
+	run(con[0], sql);
+}
+
 static void value(PGconn *c, const char *sql, char out[200])
 {
 	PGresult *r = PQexec(c, sql);
@@ -178,6 +197,7 @@ static void test_silent(void)
 	OK_INT(code, ENT_EAGAIN, "which is noticed: %s (%s)", err.what, err.why);
 	OK(sender > 1 && !kill(sender, SIGCONT), "it goes on");
 	connector->changes_close(c);
+	slot_quiet("entente_silent");
 	OK(!connector->changes_drop(s, "silent", &err), "and is forgotten: %s %s", err.what, err.why);
 	connector->close(s);
 }
@@ -251,7 +271,7 @@ static void test_computed(void)
 	run(con[0], "UPDATE computed SET a = 11 WHERE id = 1; DELETE FROM computed WHERE id = 2");
 	OK(!one_stream(false), "followed: %s %s", err.what, err.why);
 	rows_are("1:11 3:30", "all but what is computed arrives");
-	run(con[0], "SELECT pg_drop_replication_slot('entente_pgone')");
+	slot_drop("entente_pgone");
 	run(con[0], "DELETE FROM computed WHERE id = 1; INSERT INTO computed (id, a) VALUES (4, 40)");
 	OK_INT(one_stream(false), ENT_EDATA, "a lost slot: %s; %s", err.what, err.next);
 	OK(!one_stream(true), "begun anew: %s %s", err.what, err.why);
@@ -278,7 +298,7 @@ static void test_computed(void)
 static void test_lost(void)
 {
 	char kept[200];
-	run(con[0], "SELECT pg_drop_replication_slot('entente_pgtest')");
+	slot_drop("entente_pgtest");
 	run(con[0], "SELECT pg_create_logical_replication_slot('entente_pgtest', 'pgoutput')");
 	run(con[0], "INSERT INTO log (what) VALUES ('after')");
 	OK_INT(stream(), ENT_EDATA, "a slot made anew stops the stream: %s (%s)", err.what, err.why);

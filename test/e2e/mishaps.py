@@ -262,7 +262,9 @@ class Mishaps:
                 return
             self.node.call("replicate", "pause", name)
             self.says(f"slot {kind}: paused", name, r"state +paused\b")
-            slot = source.run("SELECT slot_name FROM pg_replication_slots WHERE slot_type = 'logical' AND NOT active")
+            idle = "SELECT slot_name FROM pg_replication_slots WHERE slot_type = 'logical' AND NOT active"
+            until(60, lambda: source.run(idle))  # a sender takes a moment to see that its client is gone
+            slot = source.run(idle)
             source.run(f"UPDATE {name} SET n = n + 1 WHERE id < 50;")
             source.run(f"SELECT pg_drop_replication_slot('{slot}')")
             if kind != "dropped":
