@@ -40,40 +40,39 @@ launch() {
 # A process that ended but was not reaped yet (process 1 of a container may never do it) counts as gone.
 alive() { kill -0 "$1" 2>/dev/null && ! grep -qs '^State:.*Z' "/proc/$1/status"; }
 
+still_starting() { # FOLDER LABEL: fails when the process has ended
+	! alive "$(cat "$1/$2.pid")" || return 0
+	tail -n 20 "$1/$2.log" >&2
+	rm -f "$1/$2.pid"
+	fail "$2 ended while starting"
+}
+
+too_late() { # FOLDER LABEL WHY
+	tail -n 20 "$1/$2.log" >&2
+	halt "$1" "$2"
+	fail "not ready after minutes: $3"
+}
+
 # await FOLDER LABEL TEXT: until the log says TEXT.
 await() {
-	local folder=$1 label=$2 pid i
-	pid=$(cat "$folder/$label.pid")
+	local i
 	for ((i = 0; i < 1800; i++)); do
-		! grep -q "$3" "$folder/$label.log" || return 0
-		if ! alive "$pid"; then
-			tail -n 20 "$folder/$label.log" >&2
-			rm -f "$folder/$label.pid"
-			fail "$label ended while starting"
-		fi
+		! grep -q "$3" "$1/$2.log" || return 0
+		still_starting "$1" "$2"
 		sleep 0.1
 	done
-	tail -n 20 "$folder/$label.log" >&2
-	halt "$folder" "$label"
-	fail "not ready after three minutes: it did not say \"$3\""
+	too_late "$1" "$2" "it did not say \"$3\""
 }
 
 # await_ready FOLDER LABEL ARGUMENT...: until ready.py NAME ARGUMENT... says so; LABEL is the process that must live.
 await_ready() {
-	local folder=$1 label=$2 i why
-	shift 2
+	local i why
 	for ((i = 0; i < 900; i++)); do
-		! why=$("$ready" "$NAME" "$@" 2>&1) || return 0
-		if ! alive "$(cat "$folder/$label.pid")"; then
-			tail -n 20 "$folder/$label.log" >&2
-			rm -f "$folder/$label.pid"
-			fail "$label ended while starting"
-		fi
+		! why=$("$ready" "$NAME" "${@:3}" 2>&1) || return 0
+		still_starting "$1" "$2"
 		sleep 0.1
 	done
-	tail -n 20 "$folder/$label.log" >&2
-	halt "$folder" "$label"
-	fail "not ready after minutes: $why"
+	too_late "$1" "$2" "$why"
 }
 
 # halt FOLDER LABEL: TERM, then KILL when 20 seconds did not do.
