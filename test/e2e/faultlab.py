@@ -566,8 +566,9 @@ class Proxy(threading.Thread):
             pair = (near, far)
             with self.lock:
                 self.pairs.add(pair)
+            for s in pair:  # before either direction runs: it may close both
+                s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             for way, (a, b) in enumerate(((near, far), (far, near))):
-                a.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 threading.Thread(target=self.pump, args=(way, a, b, pair), daemon=True).start()
 
     def pump(self, way, a, b, pair):
