@@ -54,6 +54,8 @@ struct ent_source {
 /* Connects, verifies and makes the session read-only with time-outs. url: a libpq URI. */
 int ent_pg_connect(struct ent_source *s, const char *url, const struct ent_option *options, size_t n_options, struct ent_err *err);
 int ent_pg_connect_replication(struct ent_source *s, struct ent_source *ret, struct ent_err *err);
+/* Within which a server that is there answers something: the host's time-out. */
+uint64_t ent_pg_answer_ms(const struct ent_source *s);
 /* Waits until a result can be taken without blocking. ENT_ECANCELLED (the statement is cancelled at the server), ENT_EAGAIN, ENT_EIO. */
 int ent_pg_wait(struct ent_source *s, struct ent_err *err);
 /* For loops that wait for bytes. more: waits a moment for some and takes them. silent: when nothing has moved since *since_ms (0: from now on) for

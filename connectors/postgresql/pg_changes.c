@@ -419,7 +419,7 @@ static int quiet_event(struct ent_changes *c, struct ent_event *e, bool *ret, st
 /* A server that hangs, or a machine that vanished, ends no connection. */
 static int silence_check(const struct ent_changes *c, uint64_t now, struct ent_err *err)
 {
-	uint64_t limit = (uint64_t)SILENT_TIMES * (c->src->host.timeout_ms ? c->src->host.timeout_ms : 30000);
+	uint64_t limit = SILENT_TIMES * ent_pg_answer_ms(c->src);
 	if (!c->unanswered_ms || now - c->unanswered_ms <= limit)
 		return 0;
 	ent_fail(err, ENT_EAGAIN, "PostgreSQL stopped sending changes");

@@ -84,11 +84,11 @@ static uint64_t now_ms(void)
 
 static bool cancelled(const struct ent_source *s) { return s->host.cancelled && s->host.cancelled(s->host.self); }
 
-static uint64_t answer_ms(const struct ent_source *s) { return s->host.timeout_ms ? s->host.timeout_ms : 30000; }
+uint64_t ent_pg_answer_ms(const struct ent_source *s) { return s->host.timeout_ms ? s->host.timeout_ms : 30000; }
 
 static uint64_t patience_ms(const struct ent_source *s)
 {
-	uint64_t ms = answer_ms(s);
+	uint64_t ms = ent_pg_answer_ms(s);
 	return s->copying && ms < COPYING_MS ? COPYING_MS : ms;
 }
 
@@ -128,7 +128,7 @@ int ent_pg_silent(struct ent_source *s, uint64_t *since_ms, struct ent_err *err)
 {
 	uint64_t now = now_ms();
 	*since_ms = *since_ms ? *since_ms : now;
-	if (now - *since_ms < answer_ms(s))
+	if (now - *since_ms < ent_pg_answer_ms(s))
 		return 0;
 	if (alive(s)) {
 		*since_ms = now_ms();
@@ -163,7 +163,7 @@ static bool input_until(struct ent_source *s, uint64_t end_ms)
 
 void ent_pg_drain(struct ent_source *s)
 {
-	uint64_t end_ms = now_ms() + answer_ms(s);
+	uint64_t end_ms = now_ms() + ent_pg_answer_ms(s);
 	for (bool more = true; more && PQstatus(s->con) == CONNECTION_OK;) {
 		char *row = NULL;
 		int n = -1;

@@ -185,8 +185,8 @@ int ent_stream_next(struct ArrowArrayStream *stream, struct ArrowArray *ret, str
 	return 0;
 }
 
-int ent_stream_each(struct ArrowArrayStream *stream, const struct ArrowSchema *schema,
-		    int (*fn)(void *arg, const struct ent_batch *batch, struct ent_err *err), void *arg, struct ent_err *err)
+static int each(struct ArrowArrayStream *stream, const struct ArrowSchema *schema, bool copy,
+		int (*fn)(void *arg, const struct ent_batch *batch, struct ent_err *err), void *arg, struct ent_err *err)
 {
 	for (;;) {
 		ENT_ARRAY_AUTO a = { 0 };
@@ -194,7 +194,19 @@ int ent_stream_each(struct ArrowArrayStream *stream, const struct ArrowSchema *s
 		ENT_TRY(ent_stream_next(stream, &a, err));
 		if (!a.release)
 			return 0;
-		ENT_TRY(ent_batch_open(schema, &a, &b, err));
+		ENT_TRY((copy ? ent_batch_open_copy : ent_batch_open)(schema, &a, &b, err));
 		ENT_TRY(fn(arg, &b, err));
 	}
+}
+
+int ent_stream_each(struct ArrowArrayStream *stream, const struct ArrowSchema *schema,
+		    int (*fn)(void *arg, const struct ent_batch *batch, struct ent_err *err), void *arg, struct ent_err *err)
+{
+	return each(stream, schema, false, fn, arg, err);
+}
+
+int ent_stream_each_copy(struct ArrowArrayStream *stream, const struct ArrowSchema *schema,
+			 int (*fn)(void *arg, const struct ent_batch *batch, struct ent_err *err), void *arg, struct ent_err *err)
+{
+	return each(stream, schema, true, fn, arg, err);
 }

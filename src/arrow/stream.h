@@ -24,4 +24,7 @@ int ent_stream_next(struct ArrowArrayStream *stream, struct ArrowArray *ret, str
 /* Calls fn for every batch, opened; releases nothing of the stream. fn's failure stops. */
 int ent_stream_each(struct ArrowArrayStream *stream, const struct ArrowSchema *schema,
 		    int (*fn)(void *arg, const struct ent_batch *batch, struct ent_err *err), void *arg, struct ent_err *err);
+/* The same for streams of copies, whose columns may have formats that only copies know. */
+int ent_stream_each_copy(struct ArrowArrayStream *stream, const struct ArrowSchema *schema,
+			 int (*fn)(void *arg, const struct ent_batch *batch, struct ent_err *err), void *arg, struct ent_err *err);
 #endif

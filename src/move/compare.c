@@ -78,6 +78,7 @@ static int open_side(struct side *s, struct ent_err *err)
 	ENT_TRY(s->end->open(s->end->self, NULL, 0, &s->session, err));
 	if (!s->session.connector->read)
 		return ent_fail(err, ENT_EUNSUPPORTED, "the module %s cannot read for comparisons", s->session.connector->name);
+	ENT_TRY(ent_move_condition_check(s->where, s->session.connector->dialect, err));
 	ENT_TRY(s->session.connector->describe(s->session.source, s->end->object, &s->described, &object, err));
 	return ent_schema_check(&s->described, err);
 }
@@ -752,11 +753,9 @@ int ent_move_compare(const struct ent_move_compare *what, const struct ent_move_
 	struct ent_move_difference d = { .equal = false };
 	struct comparing *c = ent_alloc(1, sizeof *c);
 	ENT_JSON_AUTO details = json_pack("{s:[],s:[],s:b,s:[],s:[]}", "columns_only_a", "columns_only_b", "more", 0, "keys", "rows");
-	int r = c && details ? ent_move_condition_check(what->where_a, err) : ent_nomem(err);
-	r = r ? r : ent_move_condition_check(what->where_b, err);
-	if (r) {
+	if (!c || !details) {
 		free(c);
-		return r;
+		return ent_nomem(err);
 	}
 	*c = (struct comparing){ .what = what,
 				 .env = env,
@@ -767,7 +766,7 @@ int ent_move_compare(const struct ent_move_compare *what, const struct ent_move_
 	c->side[1] = (struct side){ .all = c, .end = &what->b, .where = what->where_b, .err = ENT_ERR_INIT };
 	pthread_mutex_init(&c->lock, NULL);
 	pthread_cond_init(&c->changed, NULL);
-	r = run(c, details, &d, err);
+	int r = run(c, details, &d, err);
 	side_deinit(&c->side[0]);
 	side_deinit(&c->side[1]);
 	pthread_mutex_destroy(&c->lock);

@@ -161,6 +161,7 @@ static int open_source(struct ent_copying *j, struct ent_err *err)
 	const struct ent_connector *c = j->source.connector;
 	if (!c->read)
 		return ent_fail(err, ENT_EUNSUPPORTED, "the module %s cannot read for copies", c->name);
+	ENT_TRY(ent_move_condition_check(j->copy->where, c->dialect, err));
 	ENT_TRY(c->describe(j->source.source, end->object, &j->described, &object, err));
 	ENT_TRY(ent_schema_check(&j->described, err));
 	j->rows_total = j->copy->where ? -1 : object.rows;
@@ -352,7 +353,6 @@ static int run(struct ent_copying *j, struct ent_err *err)
 {
 	if (!j->copy->n_targets || j->copy->n_targets > ENT_MOVE_TARGETS_MAX)
 		return ent_fail(err, ENT_EUSAGE, "a copy has 1 to %u targets", ENT_MOVE_TARGETS_MAX);
-	ENT_TRY(ent_move_condition_check(j->copy->where, err));
 	ENT_TRY(ent_move_job_id(j->copy, j->id, err));
 	memcpy(j->result.job, j->id, sizeof j->id);
 	ENT_TRY(open_source(j, err));

@@ -77,8 +77,8 @@ struct ent_move_result {
  * not fit, or the source changed its schema; ENT_EAGAIN: another run of this job took over; ENT_ECANCELLED. After a failure the finished splits
  * stay with their checkpoints and the next call goes on, unless restart is set. */
 int ent_move_copy(const struct ent_move_copy *copy, const struct ent_move_env *env, struct ent_move_result *ret, struct ent_err *err);
-/* ENT_EUSAGE: a condition (may be NULL) that is none by itself. */
-int ent_move_condition_check(const char *where, struct ent_err *err);
+/* ENT_EUSAGE: a condition (may be NULL) that is none by itself. dialect: of the connector that reads it, or NULL. */
+int ent_move_condition_check(const char *where, const char *dialect, struct ent_err *err);
 /* The job's id alone. */
 int ent_move_job_id(const struct ent_move_copy *copy, char ret[ENT_MOVE_ID_LEN + 1], struct ent_err *err);
 /* Settles what a crash left between prepare and settle in one store: committed(name) says whether decide(name) had become durable. owner: as in

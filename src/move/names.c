@@ -43,12 +43,13 @@ int ent_move_job_id(const struct ent_move_copy *copy, char ret[ENT_MOVE_ID_LEN +
 }
 
 /* Connectors put a condition between parentheses: one that closes them would reach over the split's own bounds. */
-int ent_move_condition_check(const char *where, struct ent_err *err)
+int ent_move_condition_check(const char *where, const char *dialect, struct ent_err *err)
 {
+	bool escapes = dialect && (!strcmp(dialect, "mysql") || !strcmp(dialect, "mongodb")); /* elsewhere a quote in a text is doubled */
 	char quote = 0;
 	long depth = 0;
 	for (const char *p = where ? where : ""; *p && depth >= 0; p++) {
-		if (quote && *p == '\\' && p[1])
+		if (quote && escapes && *p == '\\' && p[1])
 			p++;
 		else if (quote)
 			quote = *p == quote ? 0 : quote;

@@ -84,15 +84,7 @@ static int each(struct ent_source *src, const struct suite_copy *s, const struct
 	ENT_SCHEMA_AUTO schema = { 0 };
 	ENT_TRY(s->connector->read(src, what, &stream, e));
 	ENT_TRY(ent_stream_schema(&stream, &schema, e));
-	for (;;) {
-		ENT_ARRAY_AUTO a = { 0 };
-		ENT_BATCH_AUTO b = { 0 };
-		ENT_TRY(ent_stream_next(&stream, &a, e));
-		if (!a.release)
-			return 0;
-		ENT_TRY(ent_batch_open_copy(&schema, &a, &b, e));
-		ENT_TRY(fn(arg, &b, e));
-	}
+	return ent_stream_each_copy(&stream, &schema, fn, arg, e);
 }
 
 int suite_copy_dump(const struct suite_copy *s, struct ent_source *src, const struct ent_read *what, struct ent_buf *out, struct ent_err *e)

@@ -134,15 +134,7 @@ int cass_read_text(const struct ent_connector *c, struct ent_source *src, const 
 	struct text_of t = { .out = out };
 	ENT_TRY(c->read(src, what, &stream, e));
 	ENT_TRY(ent_stream_schema(&stream, &schema, e));
-	for (;;) {
-		ENT_ARRAY_AUTO a = { 0 };
-		ENT_BATCH_AUTO b = { 0 };
-		ENT_TRY(ent_stream_next(&stream, &a, e));
-		if (!a.release)
-			break;
-		ENT_TRY(ent_batch_open_copy(&schema, &a, &b, e));
-		row_text(&t, &b, e);
-	}
+	ENT_TRY(ent_stream_each_copy(&stream, &schema, row_text, &t, e));
 	if (ret_rows)
 		*ret_rows = t.rows;
 	return 0;

@@ -27,6 +27,27 @@ static inline int opened(struct ent_buf *bytes, bool unfinished, struct ent_ipc 
 	return ent_ipc_open(&input, unfinished, ret, e);
 }
 
+struct ipc_text {
+	struct ent_buf *out;
+	size_t *max;
+};
+
+static inline int ipc_rows_put(void *arg, const struct ent_batch *b, struct ent_err *e)
+{
+	const struct ipc_text *t = (const struct ipc_text *)arg;
+	(void)e;
+	*t->max = b->rows > *t->max ? b->rows : *t->max;
+	for (size_t r = 0; r < b->rows; r++)
+		for (size_t c = 0; c < b->n_columns; c++) {
+			if (ent_view_null(&b->columns[c], r))
+				ent_buf_str(t->out, "-");
+			else
+				ent_value_put(&b->columns[c], r, t->out);
+			ent_buf_str(t->out, c + 1 < b->n_columns ? "|" : "\n");
+		}
+	return 0;
+}
+
 /* All columns that can be read as text, rows by line; *max: rows of the largest batch. */
 static inline int text_of(struct ent_ipc *f, struct ent_buf *out, size_t *max, struct ent_err *e)
 {
@@ -42,23 +63,7 @@ static inline int text_of(struct ent_ipc *f, struct ent_buf *out, size_t *max, s
 	}
 	ENT_TRY(ent_ipc_read(f, columns, n, 0, blocks, &stream, e));
 	ENT_TRY(ent_stream_schema(&stream, &schema, e));
-	for (;;) {
-		ENT_ARRAY_AUTO a = { 0 };
-		ENT_BATCH_AUTO b = { 0 };
-		ENT_TRY(ent_stream_next(&stream, &a, e));
-		if (!a.release)
-			return 0;
-		ENT_TRY(ent_batch_open_copy(&schema, &a, &b, e));
-		*max = b.rows > *max ? b.rows : *max;
-		for (size_t r = 0; r < b.rows; r++)
-			for (size_t c = 0; c < n; c++) {
-				if (ent_view_null(&b.columns[c], r))
-					ent_buf_str(out, "-");
-				else
-					ent_value_put(&b.columns[c], r, out);
-				ent_buf_str(out, c + 1 < n ? "|" : "\n");
-			}
-	}
+	return ent_stream_each_copy(&stream, &schema, ipc_rows_put, &(struct ipc_text){ out, max }, e);
 }
 
 static inline void file_read(const char *folder, const char *name, struct ent_buf *out)

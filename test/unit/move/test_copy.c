@@ -110,9 +110,12 @@ static void test_condition(void)
 	struct ent_err err = ENT_ERR_INIT;
 	struct pair p;
 	for (size_t i = 0; i < ENT_COUNT(good); i++)
-		OK_INT(ent_move_condition_check(good[i], &err), 0, "%s", good[i] ? good[i] : "none");
+		OK_INT(ent_move_condition_check(good[i], "mysql", &err), 0, "%s", good[i] ? good[i] : "none");
 	for (size_t i = 0; i < ENT_COUNT(bad); i++)
-		OK_INT(ent_move_condition_check(bad[i], &err), ENT_EUSAGE, "%s: %s", bad[i], err.what);
+		OK_INT(ent_move_condition_check(bad[i], "mysql", &err), ENT_EUSAGE, "%s: %s", bad[i], err.what);
+	static const char ends[] = "a = '\\') OR (a = 'x"; /* where a backslash is a letter like any other, the text ends behind it */
+	OK_INT(ent_move_condition_check(ends, "postgresql", &err), ENT_EUSAGE, "%s: %s", ends, err.what);
+	OK_INT(ent_move_condition_check(ends, "mysql", &err), 0, "not where it takes the quote's meaning");
 	begin(&p);
 	OK_INT(copy(&p.from, &p.to, (struct ent_move_copy){ .where = bad[0] }, &p.w, &p.result, &p.err), ENT_EUSAGE, "a copy refuses it: %s",
 	       p.err.what);
